@@ -1,0 +1,5 @@
+export type { Database, Migrations, Parameter } from './database.ts';
+export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+export { openPglite, openPgliteInMemory, type PgliteDatabase } from './pglite.ts';
+export { openPostgresql, type PostgresqlOptions } from './postgresql.ts';
+export type { Statement } from './statement.ts';

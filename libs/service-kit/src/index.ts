@@ -1,0 +1,3 @@
+export { AsyncQueue } from './async-queue.ts';
+export { type Clock, ManualClock, systemClock } from './clock.ts';
+export { createLogger, type Logger, type LogLevel, logLevels } from './logger.ts';

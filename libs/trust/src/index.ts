@@ -1,0 +1,27 @@
+export {
+  type BatchProof,
+  maximumBatchMessages,
+  maximumPathEntries,
+  signatureBytes,
+  signBatch,
+  verifyBatchProof,
+} from './batch-signature.ts';
+export {
+  type GatewayCredential,
+  type GatewayCredentialOptions,
+  issueGatewayCredential,
+  maximumCredentialLifeMs,
+  verifyGatewayCredential,
+} from './gateway-credential.ts';
+export {
+  type HostCertificate,
+  type HostCertificateOptions,
+  issueHostCertificate,
+  verifyHostCertificate,
+} from './host-certificate.ts';
+export { keyId, publicKeyFromJwk, publicKeyToJwk } from './public-key.ts';
+export { openPrivateKey, sealPrivateKey } from './sealed-key.ts';
+export { signCatalogue, type VerifiedCatalogue, verifyCatalogue } from './signed-catalogue.ts';
+export { type SigningKey, signingKeyFromSeed } from './signing-key.ts';
+export { isWithin, type ValidityWindow } from './validity-window.ts';
+export { type VendorKeys, vendorKeys } from './vendor-keys.ts';

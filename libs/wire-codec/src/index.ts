@@ -1,0 +1,47 @@
+export {
+  type ActivationReply,
+  encodeActivationReply,
+  type ParsedActivationReply,
+  parseActivationReply,
+} from './activation-reply.ts';
+export {
+  type ActivationRequest,
+  encodeActivationRequest,
+  fingerprintBytes,
+  type ParsedActivationRequest,
+  type ReceivedActivationRequest,
+  parseActivationRequest,
+} from './activation-request.ts';
+export {
+  type ActivationResult,
+  encodeActivationResult,
+  type ParsedActivationResult,
+  parseActivationResult,
+} from './activation-result.ts';
+export { type ChainMemory, createChainMemory, type VerifiedChain } from './chain-memory.ts';
+export {
+  type LicenceStatusName,
+  licenceStatusName,
+  licenceStatusNumber,
+  machineClassName,
+  machineClassNumber,
+  type WireResultCodeName,
+  resultCodeName,
+  resultCodeNumber,
+} from './enumerations.ts';
+export { type ErrorReply, encodeErrorReply, type ParsedErrorReply, parseErrorReply } from './error-reply.ts';
+export { classifyFirstByte, type ForeignProtocol, foreignProtocols } from './foreign-protocol.ts';
+export { encodeFrame, type Frame, FrameType, frameHeaderBytes, protocolVersion } from './frame.ts';
+export { type FrameProblem, FrameReader, type FramesRead } from './frame-reader.ts';
+export { maximumPingBytes, maximumReplyPayloadBytes, maximumRequestPayloadBytes, nonceBytes } from './limits.ts';
+export type { MessageProblem } from './message-problem.ts';
+export { encodePing, encodePong, type ParsedPing, parsePing, parsePong } from './ping.ts';
+export { type SignedResult, signResults } from './sign-results.ts';
+export { formatUuid, parseUuid } from './uuid.ts';
+export {
+  defaultClockToleranceMs,
+  maximumValidityMinutes,
+  type VerifiedActivation,
+  type VerifyActivationReplyOptions,
+  verifyActivationReply,
+} from './verify-reply.ts';
