@@ -35,6 +35,10 @@ describe('what YAML can do and a catalogue may not', () => {
     ]);
   });
 
+  it('text at the margin is no anchor, whatever it begins with', () => {
+    expect(problemsOf('--- |\n&x\n')).toEqual(['1:5 a catalogue must be a map; found the text "&x\\n"']);
+  });
+
   it('directives, which could make yes a boolean', () => {
     expect(problemsOf('%YAML 1.1\n---\na: yes\n')).toEqual(['1:1 directives are not allowed in a catalogue']);
   });

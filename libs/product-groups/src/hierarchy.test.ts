@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Application } from './catalogue.ts';
 import { editionsServedBy, findGroupByKey, groupsServedBy, highestGroup, keyKinds, mayHost } from './hierarchy.ts';
-import { editionId, hostPlatformId, productGroupId } from './identifiers.ts';
-import { builtInApplication, builtInText, parsed } from '../test/catalogues.ts';
+import { applicationId, editionId, hostPlatformId, productGroupId } from './identifiers.ts';
+import { builtInApplication, builtInText, parsed, smallCatalogueWith } from '../test/catalogues.ts';
 
 const windows2008 = parsed(builtInText('windows-2008'));
 const windows = builtInApplication('windows-2008', 'windows');
@@ -89,6 +89,18 @@ describe('the hierarchy of groups', () => {
       'writer',
       'office-standard',
     ]);
+  });
+
+  it('a group may be reached in two ways, and stand before what it includes', () => {
+    const text = smallCatalogueWith({
+      17: '      high: {name: H, key: KEY_HIGH, hostPlatforms: [linux], includes: [middle, low]}',
+      18: [
+        '      middle: {name: M, key: KEY_MIDDLE, hostPlatforms: [linux], includes: [low]}',
+        '      low: {name: L, key: KEY_LOW, hostPlatforms: [linux]}',
+      ].join('\n'),
+    });
+    const app = parsed(text).applications.get(applicationId('app'));
+    expect(app && groupsServedBy(app, productGroupId('high'))).toEqual(['high', 'middle', 'low']);
   });
 
   it('a group that the application does not have serves nothing', () => {

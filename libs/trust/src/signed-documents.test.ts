@@ -162,7 +162,7 @@ describe('what cannot be issued', () => {
   });
 });
 
-describe.each(kinds)('a $name is refused', ({ document, signer, code, check }) => {
+describe.each(kinds)('a $name is refused', { timeout: 300_000 }, ({ document, signer, code, check }) => {
   const [header, payload, signature] = partsOf(document);
   const members = JSON.parse(header) as Record<string, unknown>;
 

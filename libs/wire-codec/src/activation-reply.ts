@@ -21,6 +21,8 @@ export type ParsedActivationReply =
   | { readonly ok: false; readonly problem: MessageProblem };
 
 const pathEntryBytes = 32;
+// The number of the field `proof` in activation.proto.
+const proofField = 2;
 
 /** Encodes a reply. */
 export function encodeActivationReply(reply: ActivationReply): Uint8Array {
@@ -34,7 +36,9 @@ export function encodeActivationReply(reply: ActivationReply): Uint8Array {
 
 /** Parses the payload of an ActivationReply frame. Byte fields are views of the payload. Never throws. */
 export function parseActivationReply(payload: Uint8Array): ParsedActivationReply {
-  const parsed = parseMessage(payload, maximumReplyPayloadBytes, (reader) => Wire.decode(reader), parseFields);
+  const parsed = parseMessage(payload, maximumReplyPayloadBytes, (reader) => Wire.decode(reader), parseFields, [
+    proofField,
+  ]);
   return parsed.ok ? { ok: true, reply: parsed.value } : parsed;
 }
 

@@ -40,7 +40,7 @@ const twentyFrames: readonly Frame[] = Array.from({ length: 20 }, (_, index) => 
 }));
 const twentyFrameStream = join(twentyFrames.map(({ type, payload }) => encodeFrame(type, payload)));
 
-describe('frames', () => {
+describe('frames', { timeout: 300_000 }, () => {
   test('are version, type, length in network order and payload', () => {
     expect([...encodeFrame(FrameType.ping, Uint8Array.of(9, 8))]).toEqual([1, 6, 0, 2, 9, 8]);
     expect([...encodeFrame(FrameType.activationReply, new Uint8Array(0x1234)).subarray(0, 4)]).toEqual([

@@ -1,4 +1,5 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { requireWellFormed } from './well-formed.ts';
 
 /** Why bytes are not the message they should be. */
 export interface MessageProblem {
@@ -27,25 +28,23 @@ export type Parsed<Value> =
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-const decodingRemedy = 'Encode the message with protobuf as activation.proto of this version describes it.';
-
 /**
- * Decodes a message and parses its fields. Stricter than generated code in two ways: text must be UTF-8, and nothing
- * may follow the last field. Unknown fields are ignored, so that later versions can add some. Never throws.
+ * Decodes a message and parses its fields. Stricter than generated code in two ways: text must be UTF-8, and the
+ * fields must fill the message exactly; `embedded` names the fields that are messages themselves. Unknown fields are ignored, so that later versions can add some. Never throws.
  */
 export function parseMessage<Message, Value>(
   bytes: Uint8Array,
   maximumBytes: number,
   decode: (reader: BinaryReader) => Message,
   parseFields: (message: Message) => Value,
+  embedded: readonly number[] = [],
 ): Parsed<Value> {
   try {
     if (bytes.length > maximumBytes) {
       fail(undefined, `The message has ${bytes.length} bytes; at most ${maximumBytes} are allowed.`, 'Send less.');
     }
-    const reader = new BinaryReader(bytes, (text) => utf8.decode(text));
-    const message = decode(reader);
-    if (reader.pos !== reader.len) fail(undefined, 'Bytes follow the last field of the message.', decodingRemedy);
+    requireWellFormed(bytes, embedded);
+    const message = decode(new BinaryReader(bytes, (text) => utf8.decode(text)));
     return { ok: true, value: parseFields(message) };
   } catch (error) {
     if (error instanceof ProblemFound) return { ok: false, problem: error.problem };
@@ -66,5 +65,8 @@ function undecodable(error: unknown): MessageProblem {
       remedy: 'Send times as milliseconds since 1970-01-01T00:00:00Z.',
     };
   }
-  return { message: 'The bytes are not a protobuf message of this type.', remedy: decodingRemedy };
+  return {
+    message: 'The bytes are not a protobuf message of this type.',
+    remedy: 'Encode it as activation.proto describes it.',
+  };
 }

@@ -88,7 +88,7 @@ describe('a reply that proves itself', () => {
   });
 });
 
-describe('every flipped bit is refused', () => {
+describe('every flipped bit is refused', { timeout: 300_000 }, () => {
   const results = [granted, { ...granted, nonce: new Uint8Array(32) }, refused];
   const second = { ...first, ...signResults(results, gateway)[0] } as ActivationReply;
   const { proof } = second;

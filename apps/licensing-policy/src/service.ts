@@ -1,0 +1,281 @@
+import type {
+  IssueGatewayCredentialRequest,
+  IssueGatewayCredentialResponse,
+  LicensingPolicy,
+  PolicySnapshot,
+} from '@muster/contracts/policy';
+import type { Database } from '@muster/database';
+import {
+  type ApplicationId,
+  type Catalogue,
+  checkIntervalOverride,
+  editionsServedBy,
+  effectiveIntervals,
+  type HostPlatformId,
+  type IntervalOverride,
+  MusterError,
+  mayHost,
+  type ProductGroupId,
+  parseCatalogue,
+} from '@muster/product-groups';
+import type { Clock, Logger } from '@muster/service-kit';
+import {
+  isWithin,
+  issueGatewayCredential,
+  keyId,
+  maximumCredentialLifeMs,
+  publicKeyFromJwk,
+  publicKeyToJwk,
+  type VendorKeys,
+  vendorKeys,
+  verifyCatalogue,
+  verifyHostCertificate,
+} from '@muster/trust';
+import { type HostIdentity, loadHostIdentity, setHostPlatform } from './host-identity.ts';
+import { type PolicyState, readPolicy, toSnapshot } from './policy-state.ts';
+import { SnapshotFeed } from './snapshot-feed.ts';
+import {
+  installCatalogueStatement,
+  installKeyStatement,
+  overrideIntervalsStatement,
+  trustVendorStatement,
+} from './statements.ts';
+
+/** What licensing-policy is built from. */
+export interface LicensingPolicyParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** 32 bytes that encrypt the host's private key; kept apart from the database. */
+  readonly keyEncryptionKey: Uint8Array;
+}
+
+/**
+ * Owns the catalogue, the host's identity, its KMS keys and its settings (DESIGN 3 and 4). Gateways watch its
+ * snapshots and get their credentials from it.
+ */
+export class LicensingPolicyService implements LicensingPolicy {
+  readonly #parts: LicensingPolicyParts;
+  readonly #feed: SnapshotFeed<PolicySnapshot>;
+  #host: HostIdentity;
+  #state: PolicyState;
+
+  private constructor(parts: LicensingPolicyParts, host: HostIdentity, state: PolicyState) {
+    this.#parts = parts;
+    this.#host = host;
+    this.#state = state;
+    this.#feed = new SnapshotFeed(toSnapshot(state, host.hostId));
+  }
+
+  /** Opens the service on a migrated database; makes the host's identity at the first start. */
+  static async open(parts: LicensingPolicyParts): Promise<LicensingPolicyService> {
+    const host = await loadHostIdentity(parts.database, parts.keyEncryptionKey, parts.clock.nowMs());
+    return new LicensingPolicyService(parts, host, await readPolicy(parts.database));
+  }
+
+  /** The public side of the host's identity: what a vendor needs to activate it. */
+  get host(): { readonly hostId: string; readonly platform: string; readonly publicKey: Uint8Array } {
+    return { hostId: this.#host.hostId, platform: this.#host.platform, publicKey: this.#host.key.publicKey };
+  }
+
+  /** What is in force now. */
+  get state(): PolicyState {
+    return this.#state;
+  }
+
+  watchSnapshots(): AsyncIterable<PolicySnapshot> {
+    return this.#feed.watch();
+  }
+
+  async issueGatewayCredential(request: IssueGatewayCredentialRequest): Promise<IssueGatewayCredentialResponse> {
+    const issuedAtMs = this.#parts.clock.nowMs();
+    const expiresAtMs = issuedAtMs + maximumCredentialLifeMs;
+    const gatewayCredential = await issueGatewayCredential({
+      hostKey: this.#host.key,
+      gatewayId: request.gatewayId,
+      gatewayPublicKey: request.publicKey,
+      issuedAtMs,
+      expiresAtMs,
+    });
+    this.#parts.logger.info({ gatewayId: request.gatewayId, expiresAtMs }, 'gateway credential issued');
+    return { gatewayCredential, issuedAtUnixMs: issuedAtMs, expiresAtUnixMs: expiresAtMs };
+  }
+
+  /**
+   * Trusts a vendor: its catalogue and its host certificates are accepted from now on.
+   *
+   * @param publicKeyJwk the vendor root's public key, a JWK.
+   * @throws MusterError `DOCUMENT_INVALID` when it is no Ed25519 public key.
+   */
+  async trustVendor(publicKeyJwk: string): Promise<void> {
+    const publicKey = publicKeyFromJwk(publicKeyJwk);
+    await this.#change(trustVendorStatement, [keyId(publicKey), publicKeyToJwk(publicKey), this.#parts.clock.nowMs()]);
+  }
+
+  /**
+   * Puts a vendor's signed catalogue in force.
+   *
+   * @throws MusterError `DOCUMENT_INVALID` when no trusted vendor signed it, `CATALOGUE_INVALID` when it breaks a rule.
+   */
+  async installCatalogue(signedCatalogue: string): Promise<Catalogue> {
+    const { text } = await verifyCatalogue(signedCatalogue, this.#vendorKeys());
+    const catalogue = catalogueOf(text);
+    await this.#change(installCatalogueStatement, [signedCatalogue, this.#parts.clock.nowMs()]);
+    return catalogue;
+  }
+
+  /** The catalogue in force; undefined while there is none. */
+  async catalogue(): Promise<Catalogue | undefined> {
+    if (this.#state.signedCatalogue === '') return undefined;
+    return catalogueOf((await verifyCatalogue(this.#state.signedCatalogue, this.#vendorKeys())).text);
+  }
+
+  /**
+   * Says on which platform the host runs.
+   *
+   * @throws MusterError `SETTING_INVALID` when the catalogue knows no such platform.
+   */
+  async setPlatform(platform: string): Promise<void> {
+    const catalogue = await this.#requireCatalogue();
+    if (!catalogue.hostPlatforms.has(platform as HostPlatformId)) {
+      throw new MusterError({
+        code: 'SETTING_INVALID',
+        message: `The catalogue ${catalogue.id} knows no host platform ${platform}.`,
+        remedy: `Choose one of: ${[...catalogue.hostPlatforms.keys()].join(', ')}.`,
+      });
+    }
+    await setHostPlatform(this.#parts.database, platform);
+    this.#host = { ...this.#host, platform };
+  }
+
+  /**
+   * Checks that the host may carry a key of a product group (DESIGN 2.1).
+   *
+   * @throws MusterError `KEY_WRONG_HOST_PLATFORM`.
+   */
+  async checkPlatform(application: ApplicationId, productGroup: ProductGroupId): Promise<void> {
+    const { applications } = await this.#requireCatalogue();
+    const definition = applications.get(application);
+    const group = definition?.groups.get(productGroup);
+    if (definition === undefined || group === undefined) {
+      throw new MusterError({
+        code: 'KEY_INVALID',
+        message: `The catalogue has no product group ${productGroup} in the application ${application}.`,
+        remedy: 'Install the catalogue that the key was issued for.',
+      });
+    }
+    if (mayHost(definition, productGroup, this.#host.platform as HostPlatformId)) return;
+    throw new MusterError({
+      code: 'KEY_WRONG_HOST_PLATFORM',
+      message: `A ${group.key} key (${group.name}) cannot be hosted on ${this.#host.platform || 'a host without a platform'}.`,
+      remedy: `Host it on one of: ${group.hostPlatforms.join(', ')}.`,
+    });
+  }
+
+  /**
+   * Installs the certificate by which a vendor activated this host for a KMS key.
+   *
+   * @throws MusterError `UNTRUSTED_HOST` when no trusted vendor signed it, `KEY_INVALID` when it is another host's,
+   * expired, or covers more than the catalogue gives its group, `KEY_WRONG_HOST_PLATFORM`.
+   */
+  async installHostCertificate(hostCertificate: string): Promise<void> {
+    const certificate = await verifyHostCertificate(hostCertificate, this.#vendorKeys());
+    const nowMs = this.#parts.clock.nowMs();
+    const refuse = (message: string, remedy: string) => new MusterError({ code: 'KEY_INVALID', message, remedy });
+    if (certificate.hostId !== this.#host.hostId || !sameBytes(certificate.hostPublicKey, this.#host.key.publicKey)) {
+      throw refuse(
+        `The certificate belongs to the host ${certificate.hostId}.`,
+        'Ask the vendor for one of this host.',
+      );
+    }
+    if (!isWithin(certificate, nowMs)) {
+      throw refuse('The certificate is not valid at this time.', "Check the host's clock, or ask for a new one.");
+    }
+    const application = certificate.application as ApplicationId;
+    const productGroup = certificate.productGroup as ProductGroupId;
+    await this.checkPlatform(application, productGroup);
+    const definition = (await this.#requireCatalogue()).applications.get(application);
+    if (definition === undefined) throw new Error('checkPlatform lets no unknown application pass');
+    const served = new Set<string>(editionsServedBy(definition, productGroup));
+    const foreign = certificate.editions.find((edition) => !served.has(edition));
+    if (foreign !== undefined) {
+      throw refuse(`The certificate covers ${foreign}, which ${productGroup} does not serve.`, 'Ask the vendor.');
+    }
+    await this.#change(installKeyStatement, [
+      application,
+      productGroup,
+      definition.groups.get(productGroup)?.key ?? '',
+      certificate.vendor,
+      hostCertificate,
+      nowMs,
+      certificate.expiresAtMs,
+    ]);
+  }
+
+  /**
+   * Overrides the intervals that clients of an application take over (DESIGN 2.3). What is left out falls back to the
+   * catalogue.
+   *
+   * @throws MusterError `SETTING_INVALID` when a value is outside the allowed range or the application is unknown.
+   */
+  async overrideIntervals(application: string, override: IntervalOverride): Promise<void> {
+    const catalogue = await this.#requireCatalogue();
+    const definition = catalogue.applications.get(application as ApplicationId);
+    if (definition === undefined) {
+      throw new MusterError({
+        code: 'SETTING_INVALID',
+        message: `The catalogue ${catalogue.id} knows no application ${application}.`,
+        remedy: `Choose one of: ${[...catalogue.applications.keys()].join(', ')}.`,
+      });
+    }
+    for (const name of ['activationIntervalMinutes', 'renewalIntervalMinutes'] as const) {
+      const minutes = override[name];
+      if (minutes !== undefined) checkIntervalOverride(name, minutes);
+    }
+    effectiveIntervals(definition, override);
+    await this.#change(overrideIntervalsStatement, [
+      application,
+      override.activationIntervalMinutes ?? null,
+      override.renewalIntervalMinutes ?? null,
+    ]);
+  }
+
+  /** Ends every watch. The database is the caller's to close. */
+  close(): void {
+    this.#feed.end();
+  }
+
+  async #change(...[statement, parameters]: Parameters<Database['query']>): Promise<void> {
+    await this.#parts.database.query(statement, parameters);
+    this.#state = await readPolicy(this.#parts.database);
+    this.#feed.publish(toSnapshot(this.#state, this.#host.hostId));
+  }
+
+  #vendorKeys(): VendorKeys {
+    return vendorKeys(...this.#state.vendorKeys.map(publicKeyFromJwk));
+  }
+
+  async #requireCatalogue(): Promise<Catalogue> {
+    const catalogue = await this.catalogue();
+    if (catalogue !== undefined) return catalogue;
+    throw new MusterError({
+      code: 'CATALOGUE_NOT_FOUND',
+      message: 'No catalogue is installed.',
+      remedy: "Install the vendor's signed catalogue first.",
+    });
+  }
+}
+
+function catalogueOf(text: string): Catalogue {
+  const parsed = parseCatalogue(text, 'catalogue');
+  if (parsed.ok) return parsed.catalogue;
+  throw new MusterError({
+    code: 'CATALOGUE_INVALID',
+    message: `The catalogue breaks a rule: ${parsed.problems[0]?.message ?? 'unknown'}`,
+    remedy: 'Run `muster catalogue check` on it for every problem and its place.',
+  });
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
