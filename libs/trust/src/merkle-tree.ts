@@ -7,11 +7,14 @@ export const hashBytes = 32;
 const leafPrefix = 0x00;
 const nodePrefix = 0x01;
 
+// Used again for every node: hashing is synchronous, and a batch of 256 has 255 nodes.
+const nodeInput = Uint8Array.of(nodePrefix, ...new Uint8Array(2 * hashBytes));
+
 const padding: Uint8Array = new Uint8Array(hashBytes);
 
 /** The hash of a leaf: SHA-256(0x00 || message). */
 export function leafHash(message: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + message.length);
+  const input = Buffer.allocUnsafe(1 + message.length);
   input[0] = leafPrefix;
   input.set(message, 1);
   return hash('sha256', input, 'buffer');
@@ -19,11 +22,9 @@ export function leafHash(message: Uint8Array): Uint8Array {
 
 /** The hash of an inner node: SHA-256(0x01 || left || right), 32 bytes each. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * hashBytes);
-  input[0] = nodePrefix;
-  input.set(left, 1);
-  input.set(right, 1 + hashBytes);
-  return hash('sha256', input, 'buffer');
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 1 + hashBytes);
+  return hash('sha256', nodeInput, 'buffer');
 }
 
 /** Every level of the tree, from the leaves (first) to the root (last, alone). */

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { MachineClass, ResultCode } from '@muster/contracts/activation';
+import type { ApplicationRules, CountBatch, CountedRequest, CountRequest } from '@muster/contracts/counting';
+import { type Application, countCap, type Judgement, raisesCount } from '@muster/product-groups';
+import {
+  type ActivationResult,
+  formatUuid,
+  licenceStatusNumber,
+  machineClassNumber,
+  parseUuid,
+  type ReceivedActivationRequest,
+  resultCodeName,
+  resultCodeNumber,
+} from '@muster/wire-codec';
+import type { PolicyView } from './policy-view.ts';
+
+/** A request that was judged against the policy and waits for counting. */
+export interface JudgedRequest {
+  readonly request: ReceivedActivationRequest;
+  readonly remoteAddress: string;
+  readonly judgement: Judgement;
+  /** The policy that it was judged by. */
+  readonly view: PolicyView;
+}
+
+const minutesPerDay = 24 * 60;
+const millisecondsPerMinute = 60_000;
+const none = new Uint8Array();
+
+/** The batch that counting gets: the requests, and the rules of the applications that they name (DESIGN 4.1). */
+export function toCountBatch(batchId: number, gatewayId: string, judged: readonly JudgedRequest[]): CountBatch {
+  const rules = new Map<string, ApplicationRules>();
+  const requests = judged.map((each) => {
+    if (each.judgement.ok) {
+      const { application } = each.judgement;
+      if (!rules.has(application.id)) rules.set(application.id, countRules(application));
+    }
+    return toCountRequest(each);
+  });
+  return { batchId, gatewayId, rules: [...rules.values()], requests };
+}
+
+/** The rules by which counting counts an application. */
+export function countRules(application: Application): ApplicationRules {
+  return {
+    application: application.id,
+    countCap: countCap(application),
+    countRetentionMinutes: application.countRetentionDays * minutesPerDay,
+  };
+}
+
+/** The result that a client gets, of a request and of what counting committed. */
+export function toResult(
+  { request, judgement, view }: JudgedRequest,
+  counted: CountedRequest,
+  nowMs: number,
+): ActivationResult {
+  const code = resultCodeName(counted.code) ?? 'UNAVAILABLE';
+  const application = judgement.ok ? judgement.application : view.catalogue?.applications.get(request.application);
+  const intervals = application === undefined ? undefined : view.intervalsOf(application);
+  const granted = code === 'GRANTED' && application !== undefined;
+  const validityMinutes = granted ? application.validityDays * minutesPerDay : 0;
+  return {
+    code,
+    nonce: request.nonce,
+    application: request.application,
+    edition: request.edition,
+    cmid: request.cmid,
+    count: counted.count,
+    threshold: judgement.ok ? judgement.edition.threshold : 0,
+    activationIntervalMinutes: intervals?.activationIntervalMinutes ?? 0,
+    renewalIntervalMinutes: intervals?.renewalIntervalMinutes ?? 0,
+    validityMinutes,
+    issuedAtMs: nowMs,
+    expiresAtMs: granted ? nowMs + validityMinutes * millisecondsPerMinute : 0,
+    hostId: view.hostId,
+    activationId: counted.activationId.length === 16 ? formatUuid(counted.activationId) : randomUUID(),
+    graceMinutes: (application?.graceDays ?? 0) * minutesPerDay,
+  };
+}
+
+function toCountRequest({ request, remoteAddress, judgement }: JudgedRequest): CountRequest {
+  return {
+    application: request.application,
+    edition: request.edition,
+    cmid: parseUuid(request.cmid) ?? none,
+    previousCmid: request.previousCmid === undefined ? none : (parseUuid(request.previousCmid) ?? none),
+    machineClass: machineClassNumber(request.machineClass) ?? MachineClass.UNSPECIFIED,
+    machineName: request.machineName ?? '',
+    fingerprint: request.fingerprint ?? none,
+    licenceStatus: licenceStatusNumber(request.licenceStatus),
+    clientVersion: request.clientVersion,
+    remoteAddress,
+    raisesCount: judgement.ok && raisesCount(judgement.application, request.machineClass),
+    threshold: judgement.ok ? judgement.edition.threshold : 0,
+    refusal: judgement.ok ? ResultCode.UNSPECIFIED : resultCodeNumber(judgement.code),
+  };
+}

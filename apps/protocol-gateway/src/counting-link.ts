@@ -1,0 +1,123 @@
+import type { CountBatch, CountedBatch, CountedRequest, Counting } from '@muster/contracts/counting';
+import { AsyncQueue, type Clock, type Logger } from '@muster/service-kit';
+
+/** What happens to the requests of a batch. Exactly one of the two is called for each batch. */
+export interface BatchOutcome<Item> {
+  /** Committed: one result for each item, in order. */
+  answered(items: readonly Item[], results: readonly CountedRequest[]): void;
+  /** Not known to be committed. */
+  failed(items: readonly Item[], reason: string): void;
+}
+
+/** How a link works. */
+export interface CountingLinkOptions<Item> {
+  readonly counting: Counting;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Makes the batch of waiting items. */
+  readonly toBatch: (batchId: number, items: readonly Item[]) => CountBatch;
+  readonly outcome: BatchOutcome<Item>;
+  readonly batchRequests: number;
+  readonly batchesInFlight: number;
+  readonly deadlineMs: number;
+}
+
+interface Flight<Item> {
+  readonly items: readonly Item[];
+  readonly deadlineMs: number;
+}
+
+/**
+ * Carries requests to counting in batches over one stream (DESIGN 4.1).
+ *
+ * A batch leaves as soon as a place is free, with all that waits then: under light load a request travels alone and at
+ * once, under heavy load batches fill by themselves while others are under way. No timer delays anything.
+ */
+export class CountingLink<Item> {
+  readonly #options: CountingLinkOptions<Item>;
+  readonly #flights = new Map<number, Flight<Item>>();
+  #waiting: Item[] = [];
+  #stream: AsyncQueue<CountBatch> | undefined;
+  #lastBatchId = 0;
+  #dispatching = false;
+
+  constructor(options: CountingLinkOptions<Item>) {
+    this.#options = options;
+  }
+
+  /** Takes an item; its outcome comes later. */
+  submit(item: Item): void {
+    this.#waiting.push(item);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    // After this turn of the event loop everything that the sockets had ready is here.
+    setImmediate(() => {
+      this.#dispatching = false;
+      this.#dispatch();
+    });
+  }
+
+  /** Fails the batches whose time is over. Called regularly. */
+  expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [batchId, flight] of this.#flights) {
+      if (nowMs >= flight.deadlineMs) this.#fail(batchId, flight, 'Counting did not answer in time.');
+    }
+    this.#dispatch();
+  }
+
+  /** Ends the stream after the batches that are under way. */
+  close(): void {
+    this.#stream?.end();
+  }
+
+  #dispatch(): void {
+    const { batchRequests, batchesInFlight, deadlineMs, toBatch, clock } = this.#options;
+    while (this.#waiting.length > 0 && this.#flights.size < batchesInFlight) {
+      const items = this.#waiting.slice(0, batchRequests);
+      this.#waiting = this.#waiting.slice(batchRequests);
+      this.#lastBatchId = (this.#lastBatchId + 1) >>> 0;
+      this.#flights.set(this.#lastBatchId, { items, deadlineMs: clock.monotonicMs() + deadlineMs });
+      this.#stream ??= this.#open();
+      this.#stream.push(toBatch(this.#lastBatchId, items));
+    }
+  }
+
+  #open(): AsyncQueue<CountBatch> {
+    const batches = new AsyncQueue<CountBatch>();
+    this.#read(batches).catch((error) => {
+      this.#options.logger.error({ err: error }, 'the stream to counting failed');
+      this.#abandon(batches);
+    });
+    return batches;
+  }
+
+  async #read(batches: AsyncQueue<CountBatch>): Promise<void> {
+    for await (const answer of this.#options.counting.count(batches)) this.#receive(answer);
+    this.#abandon(batches);
+  }
+
+  #receive(answer: CountedBatch): void {
+    const flight = this.#flights.get(answer.batchId);
+    if (flight === undefined) return; // Its time was over: its requests have been answered.
+    if (answer.failure !== '' || answer.results.length !== flight.items.length) {
+      this.#fail(answer.batchId, flight, answer.failure || 'Counting answered another number of requests.');
+    } else {
+      this.#flights.delete(answer.batchId);
+      this.#options.outcome.answered(flight.items, answer.results);
+    }
+    this.#dispatch();
+  }
+
+  #abandon(batches: AsyncQueue<CountBatch>): void {
+    if (this.#stream !== batches) return;
+    this.#stream = undefined;
+    batches.end();
+    for (const [batchId, flight] of this.#flights) this.#fail(batchId, flight, 'The connection to counting ended.');
+  }
+
+  #fail(batchId: number, flight: Flight<Item>, reason: string): void {
+    this.#flights.delete(batchId);
+    this.#options.outcome.failed(flight.items, reason);
+  }
+}

@@ -1,0 +1,376 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { CountedRequest, Counting } from '@muster/contracts/counting';
+import type { LicensingPolicy } from '@muster/contracts/policy';
+import { judgeRequest, MusterError, type ResultCodeName, resultCodes } from '@muster/product-groups';
+import type { Clock, Logger } from '@muster/service-kit';
+import {
+  encodeActivationReply,
+  encodeErrorReply,
+  encodePong,
+  type Frame,
+  type FrameProblem,
+  FrameType,
+  parseActivationRequest,
+  parsePing,
+  type ReceivedActivationRequest,
+  signResults,
+  type WireResultCodeName,
+} from '@muster/wire-codec';
+import { type JudgedRequest, toCountBatch, toResult } from './answer.ts';
+import { Connection, type ConnectionEvents } from './connection.ts';
+import { CountingLink } from './counting-link.ts';
+import { CredentialKeeper } from './credential-keeper.ts';
+import type { GatewayLimits } from './limits.ts';
+import { PolicyView } from './policy-view.ts';
+import { RetryAdvice } from './retry-advice.ts';
+import { GatewayStatistics, increment } from './statistics.ts';
+
+/** What a gateway is built from. */
+export interface GatewayParts {
+  /** Names this replica in logs, credentials and the activation log. */
+  readonly gatewayId: string;
+  readonly policy: LicensingPolicy;
+  readonly counting: Counting;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: GatewayLimits;
+}
+
+/** A request with the connection that waits for its answer. */
+interface WaitingRequest extends JudgedRequest {
+  readonly connection: Connection;
+}
+
+const sweepMs = 250;
+const listenBacklog = 4_096;
+
+/**
+ * The activation protocol on TCP (DESIGN 4.1 and 5): frames in, judged against the policy snapshot, counted in
+ * batches, answered in signed batches. Stateless: everything that must last is with policy and counting.
+ */
+export class ProtocolGateway {
+  readonly statistics = new GatewayStatistics();
+  readonly #parts: GatewayParts;
+  readonly #credentials: CredentialKeeper;
+  readonly #link: CountingLink<WaitingRequest>;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #connectionsByAddress = new Map<string, number>();
+  readonly #retryAdvice = new RetryAdvice();
+  readonly #connectionEvents: ConnectionEvents = {
+    frame: (connection, frame) => this.#handleFrame(connection, frame),
+    problem: (connection, problem) => this.#handleProblem(connection, problem),
+    closed: (connection) => this.#forget(connection),
+  };
+  #view: PolicyView | undefined;
+  #inFlight = 0;
+  #draining = false;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#credentials = new CredentialKeeper(parts.policy, parts.gatewayId, parts.clock, parts.logger);
+    this.#link = new CountingLink<WaitingRequest>({
+      counting: parts.counting,
+      clock: parts.clock,
+      logger: parts.logger,
+      toBatch: (batchId, items) => toCountBatch(batchId, parts.gatewayId, items),
+      outcome: {
+        answered: (items, results) => this.#answer(items, results),
+        failed: (items, reason) => this.#refuse(items, reason),
+      },
+      batchRequests: parts.limits.batchRequests,
+      batchesInFlight: parts.limits.batchesInFlight,
+      deadlineMs: parts.limits.countingMs,
+    });
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, allowHalfOpen: true });
+    this.#server.maxConnections = parts.limits.connections;
+    this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#server.on('drop', () => increment(this.statistics.limits, 'connections'));
+  }
+
+  /** Connections that are open now. */
+  get connectionsOpen(): number {
+    return this.#connections.size;
+  }
+
+  /** When the present credential ends, milliseconds since 1970; 0 while there is none. */
+  get credentialExpiresAtMs(): number {
+    return this.#credentials.current(this.#parts.clock.nowMs())?.expiresAtMs ?? 0;
+  }
+
+  /**
+   * Gets a snapshot and a credential, then listens.
+   *
+   * @returns the port, which the system chooses when 0 was asked for.
+   * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
+   */
+  async start(address: string, port: number): Promise<number> {
+    await this.#followPolicy();
+    await this.#credentials.renewWhenDue();
+    const bound = await listen(this.#server, address, port);
+    this.#sweeper = setInterval(() => this.sweep(), sweepMs);
+    return bound;
+  }
+
+  /** Enforces every time limit by the clock. Runs by itself four times a second. */
+  sweep(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#link.expire();
+    for (const connection of this.#connections) {
+      const passed = connection.expired(nowMs);
+      if (passed !== undefined) increment(this.statistics.limits, passed);
+    }
+    this.#credentials.renewWhenDue();
+  }
+
+  /**
+   * Takes no more connections, answers what has been asked, and ends each connection when it has gone quiet. Returns
+   * when all are closed; after the drain limit the rest is cut.
+   */
+  async drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const { drainQuietMs, drainMs } = this.#parts.limits;
+    // Connections that the system has taken already are ours to answer: one turn of the loop brings them in.
+    await new Promise((resolve) => setImmediate(resolve));
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const startedMs = this.#parts.clock.monotonicMs();
+    const ending = setInterval(() => {
+      const nowMs = this.#parts.clock.monotonicMs();
+      const late = nowMs - startedMs >= drainMs;
+      for (const connection of this.#connections) {
+        if (late) connection.destroy();
+        else connection.endIfQuiet(nowMs, drainQuietMs);
+      }
+    }, 20);
+    await closed;
+    clearInterval(ending);
+    clearInterval(this.#sweeper);
+    this.#link.close();
+  }
+
+  /** Takes over the first snapshot before it returns, and each later one when it comes. */
+  async #followPolicy(): Promise<void> {
+    const snapshots = this.#parts.policy.watchSnapshots({ gatewayId: this.#parts.gatewayId })[Symbol.asyncIterator]();
+    const first = await snapshots.next();
+    if (!first.done) this.#view = await PolicyView.from(first.value);
+    const follow = async () => {
+      for (let next = await snapshots.next(); !next.done; next = await snapshots.next()) {
+        try {
+          this.#view = await PolicyView.from(next.value);
+          this.#parts.logger.info({ revision: this.#view.revision }, 'policy snapshot in force');
+        } catch (error) {
+          this.#parts.logger.error({ err: error }, 'a policy snapshot was refused; the one before stays in force');
+        }
+      }
+    };
+    follow().catch((error) => this.#parts.logger.error({ err: error }, 'policy cannot be watched any more'));
+  }
+
+  #accept(socket: Socket): void {
+    const { limits, clock } = this.#parts;
+    const address = socket.remoteAddress ?? '';
+    const open = this.#connectionsByAddress.get(address) ?? 0;
+    if (limits.connectionsPerAddress > 0 && open >= limits.connectionsPerAddress) {
+      increment(this.statistics.limits, 'connections-per-address');
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
+    this.#connectionsByAddress.set(address, open + 1);
+    this.statistics.connectionsAccepted += 1;
+    this.#connections.add(new Connection(socket, limits, this.#connectionEvents, () => clock.monotonicMs()));
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    const open = (this.#connectionsByAddress.get(connection.remoteAddress) ?? 1) - 1;
+    if (open > 0) this.#connectionsByAddress.set(connection.remoteAddress, open);
+    else this.#connectionsByAddress.delete(connection.remoteAddress);
+  }
+
+  #handleFrame(connection: Connection, frame: Frame): void {
+    switch (frame.type) {
+      case FrameType.activationRequest:
+        this.#handleRequest(connection, frame.payload);
+        break;
+      case FrameType.ping: {
+        const ping = parsePing(frame.payload);
+        if (ping.ok) connection.send(FrameType.pong, encodePong(ping.payload), false);
+        else
+          this.#sendError(connection, 'MALFORMED_REQUEST', {
+            message: ping.problem.message,
+            remedy: ping.problem.remedy,
+          });
+        break;
+      }
+      default:
+        this.#sendError(connection, 'MALFORMED_REQUEST', {
+          message: `This gateway takes no frame of type ${frame.type}.`,
+          remedy: 'Send activation requests (type 1) and pings (type 6) only.',
+        });
+    }
+  }
+
+  #handleRequest(connection: Connection, payload: Uint8Array): void {
+    this.statistics.requests += 1;
+    const parsed = parseActivationRequest(payload);
+    if (!parsed.ok) {
+      const { message, remedy } = parsed.problem;
+      this.#sendError(connection, 'MALFORMED_REQUEST', { message, remedy, nonce: parsed.nonce });
+      return;
+    }
+    const { request } = parsed;
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) {
+      this.#sendError(connection, obstacle, { nonce: request.nonce });
+      return;
+    }
+    const judged = this.#judge(request);
+    if (judged === undefined) {
+      this.#sendError(connection, 'HOST_NOT_ACTIVATED', { nonce: request.nonce });
+      return;
+    }
+    connection.begin();
+    this.#inFlight += 1;
+    this.#link.submit({ ...judged, remoteAddress: connection.remoteAddress, connection });
+  }
+
+  /** Why no request can be taken at this moment. */
+  #obstacle(): 'HOST_NOT_ACTIVATED' | 'UNAVAILABLE' | 'RATE_LIMITED' | undefined {
+    if (this.#inFlight >= this.#parts.limits.inFlight) {
+      increment(this.statistics.limits, 'in-flight');
+      return 'RATE_LIMITED';
+    }
+    const nowMs = this.#parts.clock.nowMs();
+    if (this.#view === undefined) return 'UNAVAILABLE';
+    if (this.#view.coverageAt(nowMs).size === 0) return 'HOST_NOT_ACTIVATED';
+    return this.#credentials.current(nowMs) === undefined ? 'UNAVAILABLE' : undefined;
+  }
+
+  #judge(request: ReceivedActivationRequest): Omit<JudgedRequest, 'remoteAddress'> | undefined {
+    const view = this.#view;
+    if (view?.catalogue === undefined) return undefined;
+    const nowMs = this.#parts.clock.nowMs();
+    const host = { catalogue: view.catalogue, coverage: view.coverageAt(nowMs), nowMs };
+    return { request, judgement: judgeRequest(host, request), view };
+  }
+
+  #answer(items: readonly WaitingRequest[], counted: readonly CountedRequest[]): void {
+    this.#retryAdvice.succeeded();
+    const nowMs = this.#parts.clock.nowMs();
+    const credential = this.#credentials.current(nowMs);
+    if (credential === undefined) {
+      this.#refuse(items, "The gateway's credential has ended.");
+      return;
+    }
+    this.statistics.batches += 1;
+    const results = items.map((item, index) => toResult(item, counted[index] ?? missingAnswer(), nowMs));
+    const signed = signResults(results, credential.key);
+    const touched = new Set<Connection>();
+    for (const [index, { connection, request, view }] of items.entries()) {
+      const { signedBody, proof } = signed[index] ?? missingAnswer();
+      const certificate = view.certificateFor(request.application, request.edition, nowMs) ?? '';
+      const reply = encodeActivationReply({
+        signedBody,
+        proof,
+        ...(connection.sentCredential === credential.jwt ? {} : { gatewayCredential: credential.jwt }),
+        ...(connection.sentCertificate === certificate ? {} : { hostCertificate: certificate }),
+      });
+      connection.sentCredential = credential.jwt;
+      connection.sentCertificate = certificate;
+      connection.send(FrameType.activationReply, reply, true);
+      increment(this.statistics.results, results[index]?.code ?? missingAnswer());
+      touched.add(connection);
+    }
+    this.#finish(items, touched);
+  }
+
+  #refuse(items: readonly WaitingRequest[], reason: string): void {
+    const touched = new Set<Connection>();
+    this.#retryAdvice.failed();
+    this.#parts.logger.warn({ requests: items.length, reason }, 'requests were answered UNAVAILABLE');
+    for (const { connection, request } of items) {
+      this.#sendError(connection, 'UNAVAILABLE', { message: reason, nonce: request.nonce }, true);
+      touched.add(connection);
+    }
+    this.#finish(items, touched);
+  }
+
+  #finish(items: readonly WaitingRequest[], touched: ReadonlySet<Connection>): void {
+    this.#inFlight -= items.length;
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const connection of touched) connection.flush(nowMs);
+  }
+
+  #handleProblem(connection: Connection, problem: FrameProblem): void {
+    if (problem.kind === 'foreign-protocol') {
+      increment(this.statistics.foreignProtocols, problem.protocol);
+      return; // No reply of ours could help a peer that speaks something else.
+    }
+    const code = problem.kind === 'unsupported-version' ? 'UNSUPPORTED_VERSION' : 'MALFORMED_REQUEST';
+    this.#sendError(connection, code, { message: describeProblem(problem) });
+  }
+
+  #sendError(
+    connection: Connection,
+    code: WireResultCodeName,
+    details: { message?: string; remedy?: string; nonce?: Uint8Array | undefined },
+    answers = false,
+  ): void {
+    increment(this.statistics.results, code);
+    const description = resultCodes[code as ResultCodeName];
+    const mayRetry = code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
+    const payload = encodeErrorReply({
+      code,
+      message: details.message ?? description.meaning,
+      remedy: details.remedy ?? description.remedy,
+      ...(details.nonce === undefined ? {} : { nonce: details.nonce }),
+      ...(mayRetry ? { retryAfterMs: this.#retryAdvice.nextMs() } : {}),
+    });
+    connection.send(FrameType.errorReply, payload, answers);
+  }
+}
+
+function describeProblem(problem: Exclude<FrameProblem, { kind: 'foreign-protocol' }>): string {
+  switch (problem.kind) {
+    case 'unsupported-version':
+      return `The frame is of version ${problem.version}, and this gateway speaks version 1.`;
+    case 'unknown-type':
+      return `The frame has the unknown type ${problem.type}.`;
+    case 'payload-too-large':
+      return `The frame announces ${problem.length} bytes, and ${problem.maximum} are allowed.`;
+  }
+}
+
+function listen(server: Server, address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, port)));
+    server.listen({ host: address, port, backlog: listenBacklog }, () => {
+      const bound = server.address();
+      resolve(bound === null || typeof bound === 'string' ? port : bound.port);
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string, port: number): MusterError {
+  if (error.code === 'EADDRINUSE') {
+    return new MusterError({
+      code: 'PORT_IN_USE',
+      message: `Port ${port} on ${address} is in use by another program.`,
+      remedy: 'Stop that program, or choose another port with --activation-port.',
+      cause: error,
+    });
+  }
+  return new MusterError({
+    code: 'ADDRESS_UNUSABLE',
+    message: `The gateway cannot listen on ${address} port ${port}: ${error.message}.`,
+    remedy: 'Choose an address of this machine, and a port that this user may open.',
+    cause: error,
+  });
+}
+
+function missingAnswer(): never {
+  throw new Error('a batch was answered with fewer results than it had requests');
+}

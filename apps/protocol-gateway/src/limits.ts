@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+
+/** What a gateway allows (DESIGN 4.3 and 5). Durations are milliseconds of the monotonic clock. */
+export interface GatewayLimits {
+  /** From the connection to its first byte. */
+  readonly firstByteMs: number;
+  /** From the first byte of a frame to its last: a byte a second resets no timer here. */
+  readonly frameMs: number;
+  /** Without a frame in either direction. */
+  readonly idleMs: number;
+  /** Without progress while a reply waits for a peer that does not read. */
+  readonly writeStallMs: number;
+  /** From the end of our side of a connection to the peer's. */
+  readonly closingMs: number;
+  /** Requests of one connection that wait for their answer; more are not read. */
+  readonly inFlightPerConnection: number;
+  /** Requests of all connections that wait; more are answered RATE_LIMITED. */
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** From handing a batch to counting to its answer; then its requests are answered UNAVAILABLE. */
+  readonly countingMs: number;
+  /** Most requests of one batch, 1 to 256. */
+  readonly batchRequests: number;
+  /** Batches that are with counting at the same time. */
+  readonly batchesInFlight: number;
+  /** How long a draining gateway waits for silence on a connection before it says that it will answer no more. */
+  readonly drainQuietMs: number;
+  /** After this a draining gateway closes what is left. */
+  readonly drainMs: number;
+}
+
+/** The limits that are in force unless they are set otherwise. */
+export const defaultLimits: GatewayLimits = {
+  firstByteMs: 10_000,
+  frameMs: 5_000,
+  idleMs: 300_000,
+  writeStallMs: 10_000,
+  closingMs: 1_000,
+  inFlightPerConnection: 64,
+  inFlight: 8_192,
+  connections: affordableConnections(),
+  connectionsPerAddress: 1_000,
+  countingMs: 2_000,
+  batchRequests: 256,
+  batchesInFlight: 2,
+  drainQuietMs: 200,
+  drainMs: 20_000,
+};
+
+/** Nine tenths of the descriptors that the process may open, at most 60,000. */
+function affordableConnections(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? 10_000 : Math.min(60_000, Math.floor(Number(soft) * 0.9));
+  } catch {
+    return 10_000; // no Linux
+  }
+}
