@@ -55,7 +55,7 @@ export class Connection {
     this.#limits = limits;
     this.#events = events;
     this.#activeAtMs = nowMs();
-    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remoteAddress = plainAddress(socket.remoteAddress);
     socket.on('data', (chunk) => this.#receive(chunk, nowMs()));
     socket.on('end', () => {
       this.#peerEnded = true;
@@ -187,4 +187,9 @@ export class Connection {
   #isIdle(): boolean {
     return this.#inFlight === 0 && this.#unread.length === 0 && !this.#reader.hasPartialFrame;
   }
+}
+
+/** An IPv4 peer of a socket that listens for both families is named by its IPv4 address. */
+export function plainAddress(address = ''): string {
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

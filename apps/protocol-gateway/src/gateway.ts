@@ -17,7 +17,7 @@ import {
   type WireResultCodeName,
 } from '@muster/wire-codec';
 import { type JudgedRequest, toCountBatch, toResult } from './answer.ts';
-import { Connection, type ConnectionEvents } from './connection.ts';
+import { Connection, type ConnectionEvents, plainAddress } from './connection.ts';
 import { CountingLink } from './counting-link.ts';
 import { CredentialKeeper } from './credential-keeper.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -105,7 +105,7 @@ export class ProtocolGateway {
    * @returns the port, which the system chooses when 0 was asked for.
    * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
    */
-  async start(address: string, port: number): Promise<number> {
+  async start(address: string | undefined, port: number): Promise<number> {
     await this.#followPolicy();
     await this.#credentials.renewWhenDue();
     const bound = await listen(this.#server, address, port);
@@ -170,7 +170,7 @@ export class ProtocolGateway {
 
   #accept(socket: Socket): void {
     const { limits, clock } = this.#parts;
-    const address = socket.remoteAddress ?? '';
+    const address = plainAddress(socket.remoteAddress);
     const open = this.#connectionsByAddress.get(address) ?? 0;
     if (limits.connectionsPerAddress > 0 && open >= limits.connectionsPerAddress) {
       increment(this.statistics.limits, 'connections-per-address');
@@ -344,10 +344,12 @@ function describeProblem(problem: Exclude<FrameProblem, { kind: 'foreign-protoco
   }
 }
 
-function listen(server: Server, address: string, port: number): Promise<number> {
+function listen(server: Server, address: string | undefined, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, port)));
-    server.listen({ host: address, port, backlog: listenBacklog }, () => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(listenError(error, address ?? 'all addresses', port)),
+    );
+    server.listen({ ...(address === undefined ? {} : { host: address }), port, backlog: listenBacklog }, () => {
       const bound = server.address();
       resolve(bound === null || typeof bound === 'string' ? port : bound.port);
     });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gateway, host } from '../test/fixtures.ts';
 import { type BatchProof, signBatch, verifyBatchProof } from './index.ts';
-import { leafHash, merkleLevels, nodeHash } from './merkle-tree.ts';
+import { leafHash, merkleLevels, merklePath, nodeHash } from './merkle-tree.ts';
 import { publicKeyObject } from './public-key.ts';
 
 const messagesOf = (count: number, name = 'message') =>
@@ -127,6 +127,16 @@ describe('a proof is refused', () => {
         expect(proved(message, { ...proof, leafIndex, path })).toBe(false);
       }
     }
+  });
+
+  test('when the tree is true but higher than a batch of 256', () => {
+    const many = messagesOf(512);
+    const levels = merkleLevels(many);
+    const root = levels.at(-1)?.[0] as Uint8Array;
+    const signed = Buffer.concat([Buffer.from('muster/activation-result/v1\0'), root]);
+    const high = { signature: sign(null, signed, gateway.privateKey), leafIndex: 300, path: merklePath(levels, 300) };
+    expect(high.path).toHaveLength(9);
+    expect(proved(many[300], high)).toBe(false);
   });
 
   test('when the index has bits that the path does not use, or is no index', () => {

@@ -291,6 +291,21 @@ describe('a result or reply is refused', () => {
     expect(parsed).toMatchObject({ ok: false, problem: { field } });
   });
 
+  test('whose proof ends in the middle of a path entry', () => {
+    // The entry's last two bytes would pass for a field of the reply that nobody knows.
+    const path = [Uint8Array.of(...new Uint8Array(30), 0x28, 0x01)];
+    const payload = ActivationReply.encode({
+      signedBody: Uint8Array.of(1),
+      proof: { ...proof, path },
+      gatewayCredential: '',
+      hostCertificate: '',
+    }).finish();
+    expect(parseActivationReply(payload).ok).toBe(true);
+    // 3 bytes of signed body, then the proof's tag and its length.
+    payload[4] = (payload[4] ?? 0) - 2;
+    expect(parseActivationReply(payload).ok).toBe(false);
+  });
+
   test('an error reply with an escape in its text', () => {
     const wire = { code: 9, message: '\u001b[2J', remedy: '', nonce: new Uint8Array(), retryAfterMs: 0 } as const;
     expect(parseErrorReply(ErrorReply.encode(wire).finish())).toMatchObject({

@@ -6,8 +6,8 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { ApplicationCount } from "../../counting/v1/counting.ts";
+import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { ApplicationCount, ListMachinesRequest, Machine } from "../../counting/v1/counting.ts";
 
 export const protobufPackage = "muster.site.v1";
 
@@ -20,6 +20,8 @@ export interface SiteStatus {
   /** The 16 bytes of the host's UUID. */
   readonly hostId: Uint8Array;
   readonly activationAddress: string;
+  /** The host platform that it says it runs on. */
+  readonly hostPlatform: string;
   readonly startedAtUnixMs: number;
   readonly catalogue: string;
   readonly applications: readonly ApplicationStatus[];
@@ -151,6 +153,7 @@ function createBaseSiteStatus(): SiteStatus {
   return {
     hostId: new Uint8Array(0),
     activationAddress: "",
+    hostPlatform: "",
     startedAtUnixMs: 0,
     catalogue: "",
     applications: [],
@@ -169,6 +172,9 @@ export const SiteStatus: MessageFns<SiteStatus> = {
     }
     if (message.activationAddress !== "") {
       writer.uint32(18).string(message.activationAddress);
+    }
+    if (message.hostPlatform !== "") {
+      writer.uint32(90).string(message.hostPlatform);
     }
     if (message.startedAtUnixMs !== 0) {
       writer.uint32(24).int64(message.startedAtUnixMs);
@@ -224,6 +230,14 @@ export const SiteStatus: MessageFns<SiteStatus> = {
             }
 
             message.activationAddress = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.hostPlatform = reader.string();
             continue;
           }
           case 3: {
@@ -1104,6 +1118,8 @@ export const GatewayStatus_LimitsEntry: MessageFns<GatewayStatus_LimitsEntry> = 
 
 export interface Site {
   getStatus(request: GetStatusRequest): Promise<SiteStatus>;
+  /** Every machine the site knows, ordered by application and CMID. The rules are the site's own. */
+  listMachines(request: ListMachinesRequest): AsyncIterable<Machine>;
 }
 
 export type SiteService = typeof SiteService;
@@ -1117,10 +1133,22 @@ export const SiteService = {
     responseSerialize: (value: SiteStatus): Buffer => Buffer.from(SiteStatus.encode(value).finish()),
     responseDeserialize: (value: Buffer): SiteStatus => SiteStatus.decode(value),
   },
+  /** Every machine the site knows, ordered by application and CMID. The rules are the site's own. */
+  listMachines: {
+    path: "/muster.site.v1.Site/ListMachines" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ListMachinesRequest): Buffer => Buffer.from(ListMachinesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListMachinesRequest => ListMachinesRequest.decode(value),
+    responseSerialize: (value: Machine): Buffer => Buffer.from(Machine.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Machine => Machine.decode(value),
+  },
 } as const;
 
 export interface SiteServer extends UntypedServiceImplementation {
   getStatus: handleUnaryCall<GetStatusRequest, SiteStatus>;
+  /** Every machine the site knows, ordered by application and CMID. The rules are the site's own. */
+  listMachines: handleServerStreamingCall<ListMachinesRequest, Machine>;
 }
 
 function longToNumber(int64: { toString(): string }): number {

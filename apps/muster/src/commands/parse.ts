@@ -1,0 +1,37 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+
+/** A TCP port, 0 to 65,535. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}
+
+/** A whole number from 1 to `most`. */
+export function parseCount(most: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text);
+    if (/^\d{1,9}$/.test(text) && count >= 1 && count <= most) return count;
+    throw new InvalidArgumentError(`It is a number from 1 to ${most}.`);
+  };
+}
+
+/** Where a host listens. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port`, `[ipv6]:port`, or a host alone for port 1688. */
+export function parseHost(text: string): HostAndPort {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? 1688 : Number(match[3]);
+  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+  throw new InvalidArgumentError('A host is NAME:PORT, ADDRESS:PORT or [IPV6]:PORT, and the port is 1 to 65535.');
+}
+
+/** Adds a value to those that an option was given before. */
+export function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from '@commander-js/extra-typings';
+import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addFleetCommands } from './commands/fleet.ts';
+import { addMachinesCommands } from './commands/machines.ts';
+import { addServeCommand } from './commands/serve.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { exitCodes, sayError } from './output.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('muster')
+  .description("Self-hosted volume activation for any software vendor's products.")
+  .version(version, '-V, --version', 'print the version')
+  .showSuggestionAfterError()
+  .showHelpAfterError('Run the command with --help for its options.')
+  .addHelpText(
+    'before',
+    `Examples:
+  muster serve --demo                                     a whole site in one process, with a demo vendor
+  muster fleet run fleet.csv --host 127.0.0.1:1688        one activation for each row
+  muster status                                           the count, the keys and the gateway of a running site
+  muster machines list --json                             every machine that the site knows
+`,
+  )
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done, 1 failed (the line on standard error says why and what to do), 2 wrong usage or input,
+130 interrupted.`,
+  )
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+addServeCommand(program);
+addFleetCommands(program);
+addCatalogueCommands(program);
+addStatusCommand(program);
+addMachinesCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
+  } else {
+    sayError(error);
+    process.exitCode = exitCodes.failure;
+  }
+}

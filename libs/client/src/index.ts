@@ -1,0 +1,6 @@
+export {
+  ActivationConnection,
+  type ActivationConnectionOptions,
+  type ActivationQuestion,
+} from './activation-connection.ts';
+export { AdvisedError } from './advised-error.ts';
