@@ -1,5 +1,5 @@
-import type { ApplicationRules, CountBatch, CountRequest } from '@muster/contracts/counting';
 import { ResultCode } from '@muster/contracts/activation';
+import type { ApplicationRules, CountBatch, CountRequest } from '@muster/contracts/counting';
 import type { Parameter } from '@muster/database';
 import { formatUuid, licenceStatusName, machineClassName, resultCodeName } from '@muster/wire-codec';
 

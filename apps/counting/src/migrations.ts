@@ -4,5 +4,5 @@ import type { Migrations } from '@muster/database';
 /** The schema of counting. In a bundle the files lie beside it, under the service's name. */
 export const countingMigrations: Migrations = {
   schema: 'counting',
-  directory: fileURLToPath(new URL('../migrations', import.meta.url)),
+  directory: fileURLToPath(new URL('../migrations/counting', import.meta.url)),
 };

@@ -1,6 +1,6 @@
 import type { Statement } from '@muster/database';
 
-/** One batch, counted, judged and logged: see migrations/0002_count-batch.sql. */
+/** One batch, counted, judged and logged: see migrations/counting/0002_count-batch.sql. */
 export const countBatchStatement: Statement = {
   name: 'counting.count_batch',
   text: `

@@ -4,5 +4,5 @@ import type { Migrations } from '@muster/database';
 /** The schema of licensing-policy. */
 export const policyMigrations: Migrations = {
   schema: 'policy',
-  directory: fileURLToPath(new URL('../migrations', import.meta.url)),
+  directory: fileURLToPath(new URL('../migrations/policy', import.meta.url)),
 };

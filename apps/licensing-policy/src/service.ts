@@ -20,8 +20,8 @@ import {
 } from '@muster/product-groups';
 import type { Clock, Logger } from '@muster/service-kit';
 import {
-  isWithin,
   issueGatewayCredential,
+  isWithin,
   keyId,
   maximumCredentialLifeMs,
   publicKeyFromJwk,

@@ -7,7 +7,8 @@ import {
   groupsServedBy,
 } from '@muster/product-groups';
 import { CatalogueInvalidError, readCatalogue } from './catalogue-source.ts';
-import { colour, print, printJson, say, table } from './output.ts';
+import { colour, print, printJson, say } from './output.ts';
+import { table } from './table.ts';
 
 /** Prints whether a catalogue is valid, or each of its problems. Returns which. */
 export function checkCatalogue(source: string, json: boolean): boolean {

@@ -10,6 +10,7 @@ import {
   MusterError,
   type ProductGroup,
 } from '@muster/product-groups';
+import { secretFile } from '@muster/service-kit';
 import {
   issueHostCertificate,
   publicKeyToJwk,
@@ -17,7 +18,6 @@ import {
   signCatalogue,
   signingKeyFromSeed,
 } from '@muster/trust';
-import { secretFile } from './secret-file.ts';
 
 const vendorName = 'demo-vendor';
 const certificateLifeMs = 365 * 24 * 60 * 60 * 1000;

@@ -1,6 +1,7 @@
 import { FleetFileError, readFleet } from './fleet-file.ts';
 import { type FleetResult, isFine, runFleet } from './fleet-run.ts';
-import { colour, exitCodes, print, printJson, say, sayError, table } from './output.ts';
+import { colour, exitCodes, print, printJson, say, sayError } from './output.ts';
+import { table } from './table.ts';
 import { loadVendors } from './trusted-vendors.ts';
 
 /** The options of `muster fleet run`, parsed. */

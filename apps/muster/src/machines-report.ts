@@ -2,7 +2,8 @@ import type { Machine } from '@muster/contracts/counting';
 import { formatUuid, machineClassName, resultCodeName } from '@muster/wire-codec';
 import { stringify } from 'csv-stringify/sync';
 import { LocalSocket } from './local-socket.ts';
-import { colour, formatTime, print, printJson, say, table } from './output.ts';
+import { colour, formatTime, print, printJson, say } from './output.ts';
+import { table } from './table.ts';
 
 /** The options of `muster machines list`, parsed. */
 export interface MachinesOptions {

@@ -1,6 +1,5 @@
 import { styleText } from 'node:util';
-import { MusterError } from '@muster/product-groups';
-import Table from 'cli-table3';
+import { MusterError } from '@muster/product-groups/errors';
 
 /** Exit codes of every muster command. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -24,23 +23,6 @@ export function say(text: string): void {
 
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
-}
-
-/** A table without lines between the rows, as wide as its content. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' } as const;
-  const rest = { 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' } as const;
-  const lines = new Table({
-    head: head.map((text) => colour('bold', text)),
-    chars: { ...none, ...rest, right: '', 'right-mid': '', middle: '  ' },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  });
-  lines.push(...rows.map((row) => [...row]));
-  return lines
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
 }
 
 /** An expected error is one line with its remedy; any other one shows where it comes from. */

@@ -3,16 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Counting } from '@muster/contracts/counting';
 import { countingMigrations, createCounting, OutboxRelay } from '@muster/counting';
-import { type Database, lockDirectory, openPglite, openPostgresql } from '@muster/database';
+import { type Database, lockDirectory, openDatabase } from '@muster/database';
 import { InProcessBus } from '@muster/events';
 import { LicensingPolicyService, policyMigrations } from '@muster/licensing-policy';
 import { type Catalogue, MusterError } from '@muster/product-groups';
 import { countRules, defaultLimits, type GatewayLimits, ProtocolGateway } from '@muster/protocol-gateway';
-import { type Clock, createLogger, type Logger, systemClock } from '@muster/service-kit';
+import { type Clock, createLogger, type Logger, secretFile, systemClock } from '@muster/service-kit';
 import { readCatalogue } from './catalogue-source.ts';
 import { type DemoKey, DemoVendor, demoKeys } from './demo-vendor.ts';
 import { LocalSocket } from './local-socket.ts';
-import { secretFile } from './secret-file.ts';
 import { siteStatus } from './site-status.ts';
 
 /** What a site is started with. */
@@ -80,7 +79,7 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   const dataDirectory = resolve(options.dataDirectory);
   const wanted = options.catalogue === undefined ? undefined : readCatalogue(options.catalogue);
 
-  const database = await openDatabase(options, dataDirectory, closers);
+  const database = await openSiteDatabase(options, dataDirectory, closers);
   await database.migrate(policyMigrations);
   await database.migrate(countingMigrations);
 
@@ -144,16 +143,13 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   };
 }
 
-async function openDatabase(options: SiteOptions, dataDirectory: string, closers: Closers): Promise<Database> {
-  if (options.databaseUrl === undefined) {
-    const database = await openPglite({ directory: dataDirectory });
-    closers.push(() => database.close());
-    return database;
+async function openSiteDatabase(options: SiteOptions, dataDirectory: string, closers: Closers): Promise<Database> {
+  if (options.databaseUrl !== undefined) {
+    makeDirectory(dataDirectory);
+    const lock = lockDirectory(dataDirectory);
+    closers.push(() => lock.release());
   }
-  makeDirectory(dataDirectory);
-  const lock = lockDirectory(dataDirectory);
-  closers.push(() => lock.release());
-  const database = await openPostgresql({ url: options.databaseUrl });
+  const database = await openDatabase(options.databaseUrl ?? dataDirectory);
   closers.push(() => database.close());
   return database;
 }

@@ -1,7 +1,8 @@
 import type { SiteStatus } from '@muster/contracts/site';
 import { formatUuid } from '@muster/wire-codec';
 import { LocalSocket } from './local-socket.ts';
-import { colour, formatTime, print, printJson, table } from './output.ts';
+import { colour, formatTime, print, printJson } from './output.ts';
+import { table } from './table.ts';
 
 /**
  * Prints the status of a running site.

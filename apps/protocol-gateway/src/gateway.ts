@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { CountedRequest, Counting } from '@muster/contracts/counting';
-import type { LicensingPolicy } from '@muster/contracts/policy';
+import type { LicensingPolicy, PolicySnapshot } from '@muster/contracts/policy';
 import { judgeRequest, MusterError, type ResultCodeName, resultCodes } from '@muster/product-groups';
 import type { Clock, Logger } from '@muster/service-kit';
 import {
@@ -42,6 +42,7 @@ interface WaitingRequest extends JudgedRequest {
 }
 
 const sweepMs = 250;
+const policyRetryMs = 1_000;
 const listenBacklog = 4_096;
 
 /**
@@ -150,22 +151,33 @@ export class ProtocolGateway {
     this.#link.close();
   }
 
-  /** Takes over the first snapshot before it returns, and each later one when it comes. */
-  async #followPolicy(): Promise<void> {
-    const snapshots = this.#parts.policy.watchSnapshots({ gatewayId: this.#parts.gatewayId })[Symbol.asyncIterator]();
-    const first = await snapshots.next();
-    if (!first.done) this.#view = await PolicyView.from(first.value);
-    const follow = async () => {
-      for (let next = await snapshots.next(); !next.done; next = await snapshots.next()) {
-        try {
-          this.#view = await PolicyView.from(next.value);
-          this.#parts.logger.info({ revision: this.#view.revision }, 'policy snapshot in force');
-        } catch (error) {
-          this.#parts.logger.error({ err: error }, 'a policy snapshot was refused; the one before stays in force');
+  /** Takes over the first snapshot before it returns, and each later one when it comes, for as long as it runs. */
+  #followPolicy(): Promise<void> {
+    return new Promise((resolve) => {
+      const follow = async () => {
+        while (!this.#draining) {
+          try {
+            for await (const snapshot of this.#parts.policy.watchSnapshots({ gatewayId: this.#parts.gatewayId })) {
+              await this.#takeOver(snapshot);
+              resolve();
+            }
+          } catch (error) {
+            this.#parts.logger.warn({ err: error }, 'policy cannot be watched; the last snapshot stays in force');
+          }
+          if (!this.#draining) await new Promise((rest) => setTimeout(rest, policyRetryMs).unref());
         }
-      }
-    };
-    follow().catch((error) => this.#parts.logger.error({ err: error }, 'policy cannot be watched any more'));
+      };
+      follow();
+    });
+  }
+
+  async #takeOver(snapshot: PolicySnapshot): Promise<void> {
+    try {
+      this.#view = await PolicyView.from(snapshot);
+      this.#parts.logger.info({ revision: snapshot.revision }, 'policy snapshot in force');
+    } catch (error) {
+      this.#parts.logger.error({ err: error }, 'a policy snapshot was refused; the one before stays in force');
+    }
   }
 
   #accept(socket: Socket): void {

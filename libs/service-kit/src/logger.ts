@@ -1,10 +1,7 @@
 import { type Logger, pino } from 'pino';
+import type { LogLevel } from './log-level.ts';
 
 export type { Logger };
-
-/** What a service logs at least; `silent` logs nothing. */
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /** JSON lines on standard error: standard output belongs to what a command was asked for. */
 export function createLogger(service: string, level: LogLevel): Logger {

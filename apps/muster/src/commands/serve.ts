@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from '@commander-js/extra-typings';
-import { logLevels } from '@muster/service-kit';
+import type { LogLevel } from '@muster/service-kit';
 import { exitCodes } from '../output.ts';
 import { defaultDataDirectory } from '../paths.ts';
 import { collect, parsePort } from './parse.ts';
+
+/** The levels of service-kit, which is loaded only when a site starts. */
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
 
 /** `muster serve`: every service in this process. */
 export function addServeCommand(program: Command): void {
