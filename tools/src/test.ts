@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * `npm test`: every check of the workspace, through nx: format, lint with module boundaries, types, tests and bundles.
+ * Ends with the sum of all tests on a line of its own.
+ */
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The parts of vitest's JSON report that are summed. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+}
+
+const nx = spawnSync(
+  `${root}node_modules/.bin/nx`,
+  ['run-many', '-t', 'format', 'lint', 'typecheck', 'test', 'build', '--parallel=2', '--output-style=stream'],
+  { cwd: root, stdio: 'inherit', env: { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' } },
+);
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const project of projects()) {
+  const path = `${root}${project}/dist/test-report.json`;
+  if (!existsSync(path)) continue;
+  const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  skipped += report.numPendingTests;
+}
+const ok = nx.status === 0 && failed === 0 && passed > 0;
+if (!ok && failed === 0) process.stdout.write('A check failed: see above.\n');
+process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+process.exit(ok ? 0 : 1);
+
+function projects(): string[] {
+  const within = (folder: string) => readdirSync(`${root}${folder}`).map((name) => `${folder}/${name}`);
+  return [...within('libs'), ...within('apps'), 'tools'];
+}
