@@ -41,6 +41,9 @@ import {
   trustVendorStatement,
 } from './statements.ts';
 
+/** A credential begins so much earlier, for gateways whose clock is a little behind: results must lie inside it. */
+const clockAllowanceMs = 5 * 60 * 1000;
+
 /** What licensing-policy is built from. */
 export interface LicensingPolicyParts {
   readonly database: Database;
@@ -88,7 +91,7 @@ export class LicensingPolicyService implements LicensingPolicy {
   }
 
   async issueGatewayCredential(request: IssueGatewayCredentialRequest): Promise<IssueGatewayCredentialResponse> {
-    const issuedAtMs = this.#parts.clock.nowMs();
+    const issuedAtMs = this.#parts.clock.nowMs() - clockAllowanceMs;
     const expiresAtMs = issuedAtMs + maximumCredentialLifeMs;
     const gatewayCredential = await issueGatewayCredential({
       hostKey: this.#host.key,

@@ -1,6 +1,7 @@
 import { ActivationReply as Wire } from '@muster/contracts/activation';
 import { type BatchProof, maximumPathEntries, signatureBytes } from '@muster/trust';
 import { parseBytes } from './fields.ts';
+import { compactJws, jwsMembers } from './jws-members.ts';
 import { maximumReplyPayloadBytes } from './limits.ts';
 import { fail, type MessageProblem, parseMessage } from './message-problem.ts';
 
@@ -21,24 +22,28 @@ export type ParsedActivationReply =
   | { readonly ok: false; readonly problem: MessageProblem };
 
 const pathEntryBytes = 32;
-// The number of the field `proof` in activation.proto.
-const proofField = 2;
+// The numbers of the fields of activation.proto that are messages: proof, gateway_credential, host_certificate.
+const embeddedFields = [2, 3, 4];
 
-/** Encodes a reply. */
+/** Encodes a reply. Throws RangeError when a credential or certificate is no compact JWS. */
 export function encodeActivationReply(reply: ActivationReply): Uint8Array {
   return Wire.encode({
     signedBody: reply.signedBody,
     proof: reply.proof,
-    gatewayCredential: reply.gatewayCredential ?? '',
-    hostCertificate: reply.hostCertificate ?? '',
+    gatewayCredential: reply.gatewayCredential === undefined ? undefined : jwsMembers(reply.gatewayCredential),
+    hostCertificate: reply.hostCertificate === undefined ? undefined : jwsMembers(reply.hostCertificate),
   }).finish();
 }
 
 /** Parses the payload of an ActivationReply frame. Byte fields are views of the payload. Never throws. */
 export function parseActivationReply(payload: Uint8Array): ParsedActivationReply {
-  const parsed = parseMessage(payload, maximumReplyPayloadBytes, (reader) => Wire.decode(reader), parseFields, [
-    proofField,
-  ]);
+  const parsed = parseMessage(
+    payload,
+    maximumReplyPayloadBytes,
+    (reader) => Wire.decode(reader),
+    parseFields,
+    embeddedFields,
+  );
   return parsed.ok ? { ok: true, reply: parsed.value } : parsed;
 }
 
@@ -57,7 +62,7 @@ function parseFields(wire: Wire): ActivationReply {
       leafIndex: proof.leafIndex,
       path: proof.path.map((entry) => parseBytes('proof.path', entry, pathEntryBytes)),
     },
-    ...(wire.gatewayCredential === '' ? {} : { gatewayCredential: wire.gatewayCredential }),
-    ...(wire.hostCertificate === '' ? {} : { hostCertificate: wire.hostCertificate }),
+    ...(wire.gatewayCredential === undefined ? {} : { gatewayCredential: compactJws(wire.gatewayCredential) }),
+    ...(wire.hostCertificate === undefined ? {} : { hostCertificate: compactJws(wire.hostCertificate) }),
   };
 }

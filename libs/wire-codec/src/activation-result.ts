@@ -1,5 +1,5 @@
 import { ActivationResult as Wire } from '@muster/contracts/activation';
-import { type WireResultCodeName, resultCodeName, resultCodeNumber } from './enumerations.ts';
+import { resultCodeName, resultCodeNumber, type WireResultCodeName } from './enumerations.ts';
 import { parseBytes, parseEnumeration, parseIdentifier, parseTimeMs, parseUuidField } from './fields.ts';
 import { maximumReplyPayloadBytes, nonceBytes } from './limits.ts';
 import { type MessageProblem, parseMessage } from './message-problem.ts';

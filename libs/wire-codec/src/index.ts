@@ -9,8 +9,8 @@ export {
   encodeActivationRequest,
   fingerprintBytes,
   type ParsedActivationRequest,
-  type ReceivedActivationRequest,
   parseActivationRequest,
+  type ReceivedActivationRequest,
 } from './activation-request.ts';
 export {
   type ActivationResult,
@@ -25,9 +25,9 @@ export {
   licenceStatusNumber,
   machineClassName,
   machineClassNumber,
-  type WireResultCodeName,
   resultCodeName,
   resultCodeNumber,
+  type WireResultCodeName,
 } from './enumerations.ts';
 export { type ErrorReply, encodeErrorReply, type ParsedErrorReply, parseErrorReply } from './error-reply.ts';
 export { classifyFirstByte, type ForeignProtocol, foreignProtocols } from './foreign-protocol.ts';

@@ -79,12 +79,16 @@ const anyResult = fc.record({
   graceMinutes: uint32,
 });
 
+const anyJws = fc
+  .tuple(fc.uint8Array(), fc.uint8Array(), fc.uint8Array())
+  .map((members) => members.map((member) => Buffer.from(member).toString('base64url')).join('.'));
+
 const anyReply = fc.record(
   {
     signedBody: fc.uint8Array({ minLength: 1, maxLength: 400 }),
     proof: fc.record({ signature: bytes(64), leafIndex: uint32, path: fc.array(bytes(32), { maxLength: 8 }) }),
-    gatewayCredential: fc.string({ minLength: 1 }),
-    hostCertificate: fc.string({ minLength: 1 }),
+    gatewayCredential: anyJws,
+    hostCertificate: anyJws,
   },
   { requiredKeys: ['signedBody', 'proof'] },
 );
@@ -297,8 +301,8 @@ describe('a result or reply is refused', () => {
     const payload = ActivationReply.encode({
       signedBody: Uint8Array.of(1),
       proof: { ...proof, path },
-      gatewayCredential: '',
-      hostCertificate: '',
+      gatewayCredential: undefined,
+      hostCertificate: undefined,
     }).finish();
     expect(parseActivationReply(payload).ok).toBe(true);
     // 3 bytes of signed body, then the proof's tag and its length.

@@ -1,4 +1,4 @@
-import { encodeErrorReply, encodeFrame, encodePing, encodePong, type ErrorReply, FrameType } from '../src/index.ts';
+import { type ErrorReply, encodeErrorReply, encodeFrame, encodePing, encodePong, FrameType } from '../src/index.ts';
 import { request } from './fixtures.ts';
 import { hex, withHex } from './hex.ts';
 

@@ -107,12 +107,26 @@ export interface ActivationReply {
     | Proof
     | undefined;
   /**
-   * The gateway credential, a compact JWT signed by the host key. On one connection it is sent when it differs from
-   * the one sent last; empty means: the last one sent on this connection.
+   * The gateway credential, a JWT signed by the host key. On one connection it is sent when it differs from the one
+   * sent last; absent means: the last one sent on this connection.
    */
-  readonly gatewayCredential: string;
-  /** The host certificate, a compact JWT signed by the vendor. Sent by the same rule. */
-  readonly hostCertificate: string;
+  readonly gatewayCredential:
+    | Jws
+    | undefined;
+  /** The host certificate, a JWT signed by the vendor. Sent by the same rule. */
+  readonly hostCertificate: Jws | undefined;
+}
+
+/**
+ * The three members of a JWS (RFC 7515), each as the bytes that its compact serialization encodes in base64url: the
+ * same document in three quarters of the space. The signing input is
+ * base64url(protected_header) || "." || base64url(payload), without padding.
+ */
+export interface Jws {
+  readonly protectedHeader: Uint8Array;
+  readonly payload: Uint8Array;
+  /** 64 bytes: Ed25519. */
+  readonly signature: Uint8Array;
 }
 
 /** That the signed body is a leaf of a signed Merkle tree. */
@@ -390,7 +404,7 @@ export const ActivationRequest: MessageFns<ActivationRequest> = {
 };
 
 function createBaseActivationReply(): ActivationReply {
-  return { signedBody: new Uint8Array(0), proof: undefined, gatewayCredential: "", hostCertificate: "" };
+  return { signedBody: new Uint8Array(0), proof: undefined, gatewayCredential: undefined, hostCertificate: undefined };
 }
 
 export const ActivationReply: MessageFns<ActivationReply> = {
@@ -401,11 +415,11 @@ export const ActivationReply: MessageFns<ActivationReply> = {
     if (message.proof !== undefined) {
       Proof.encode(message.proof, writer.uint32(18).fork()).join();
     }
-    if (message.gatewayCredential !== "") {
-      writer.uint32(26).string(message.gatewayCredential);
+    if (message.gatewayCredential !== undefined) {
+      Jws.encode(message.gatewayCredential, writer.uint32(26).fork()).join();
     }
-    if (message.hostCertificate !== "") {
-      writer.uint32(34).string(message.hostCertificate);
+    if (message.hostCertificate !== undefined) {
+      Jws.encode(message.hostCertificate, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -444,7 +458,7 @@ export const ActivationReply: MessageFns<ActivationReply> = {
               break;
             }
 
-            message.gatewayCredential = reader.string();
+            message.gatewayCredential = Jws.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -452,7 +466,7 @@ export const ActivationReply: MessageFns<ActivationReply> = {
               break;
             }
 
-            message.hostCertificate = reader.string();
+            message.hostCertificate = Jws.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -495,6 +509,104 @@ export const ActivationReply: MessageFns<ActivationReply> = {
         }
       } else {
         yield* [ActivationReply.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseJws(): Jws {
+  return { protectedHeader: new Uint8Array(0), payload: new Uint8Array(0), signature: new Uint8Array(0) };
+}
+
+export const Jws: MessageFns<Jws> = {
+  encode(message: Jws, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.protectedHeader.length !== 0) {
+      writer.uint32(10).bytes(message.protectedHeader);
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(18).bytes(message.payload);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(26).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Jws {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJws() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.protectedHeader = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payload = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.signature = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<Jws, Uint8Array>
+  async *encodeTransform(source: AsyncIterable<Jws | Jws[]> | Iterable<Jws | Jws[]>): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Jws.encode(p).finish()];
+        }
+      } else {
+        yield* [Jws.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, Jws>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<Jws> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Jws.decode(p)];
+        }
+      } else {
+        yield* [Jws.decode(pkt as any)];
       }
     }
   },
