@@ -9,7 +9,7 @@ let site: TestSite;
 
 beforeAll(async () => {
   // Batches of seven, so that machines that ask together do not all fall into one.
-  site = await startTestSite({ catalogue: catalogueOfMany(40), limits: { batchRequests: 7 } });
+  site = await startTestSite({ catalogue: catalogueOfMany(28), limits: { batchRequests: 7 } });
 });
 
 describe('desktops alone', () => {

@@ -12,12 +12,8 @@ const parsers = {
   [types.TIMESTAMPTZ]: (text: string) => Date.parse(text),
 };
 
-/** A PGlite that was opened, with the lock of its directory. */
-export interface PgliteDatabase extends Database {
-  readonly engine: 'pglite';
-  /** Gives back the space of dead rows: PGlite runs no autovacuum. */
-  vacuum(): Promise<void>;
-}
+/** PGlite runs no autovacuum: this often the space of dead rows is given back. */
+const vacuumEveryMs = 6 * 60 * 60 * 1000;
 
 /**
  * Opens the embedded database in a directory, which is made when missing and locked against other processes.
@@ -26,7 +22,7 @@ export interface PgliteDatabase extends Database {
  *
  * @throws MusterError `DATA_DIRECTORY_LOCKED`, `DATA_DIRECTORY_UNUSABLE` or `DATABASE_UNUSABLE`.
  */
-export async function openPglite(options: { readonly directory: string }): Promise<PgliteDatabase> {
+export async function openPglite(options: { readonly directory: string }): Promise<Database> {
   makeDirectory(options.directory);
   const lock = lockDirectory(options.directory);
   let engine: PGlite;
@@ -45,11 +41,15 @@ export async function openPglite(options: { readonly directory: string }): Promi
 }
 
 /** An embedded database that lives in memory and ends with the process, for tests. */
-export async function openPgliteInMemory(): Promise<PgliteDatabase> {
+export async function openPgliteInMemory(): Promise<Database> {
   return fromPglite(await PGlite.create({ parsers }), () => undefined);
 }
 
-function fromPglite(engine: PGlite, afterClose: () => void): PgliteDatabase {
+function fromPglite(engine: PGlite, afterClose: () => void): Database {
+  const vacuuming = setInterval(() => {
+    // A vacuum that fails costs space and nothing else; it is said, and tried again next time.
+    engine.exec('VACUUM (ANALYZE)').catch((error) => process.emitWarning(error));
+  }, vacuumEveryMs).unref();
   return {
     engine: 'pglite',
     async query<Row>(statement: Statement, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
@@ -57,10 +57,8 @@ function fromPglite(engine: PGlite, afterClose: () => void): PgliteDatabase {
       return result.rows;
     },
     migrate: (migrations: Migrations) => runMigrations(asMigrationClient(engine), migrations),
-    async vacuum() {
-      await engine.exec('VACUUM (ANALYZE)');
-    },
     async close() {
+      clearInterval(vacuuming);
       await engine.close();
       afterClose();
     },

@@ -1,21 +1,48 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { builtInCatalogues } from '@muster/product-groups';
 import { temporaryDirectory } from './cleanup.ts';
+
+/** The rules of the built-in application `windows` (DESIGN 2.1 and 2.3), with one group for all editions. */
+const windows = {
+  name: 'Windows',
+  countVirtualMachines: false,
+  validityDays: 180,
+  renewalIntervalMinutes: 7 * 24 * 60,
+  activationIntervalMinutes: 2 * 60,
+  graceDays: 30,
+  countRetentionDays: 30,
+  clockSkewMinutes: 4 * 60,
+};
+
+const desktop = { name: 'Desktop', group: 'all', threshold: 25, initialGraceDays: 30 };
+const server = { name: 'Server', group: 'all', threshold: 5, initialGraceDays: 60 };
 
 /**
  * A catalogue file with the applications `windows-1`, `windows-2` and so on, each with the rules of the built-in
  * `windows`: one site then has many counts that start at 0.
  */
 export function catalogueOfMany(applications: number): string {
-  const windows = builtInCatalogues.get('windows-2008') ?? '';
-  const [head = '', application = ''] = windows.split('applications:\n');
-  const copies = Array.from({ length: applications }, (_, index) =>
-    application
-      .replace(/^ {2}windows:$/m, `  windows-${index + 1}:`)
-      .replaceAll(/^( +key: \w+)$/gm, `$1_${index + 1}`),
-  );
-  const file = join(temporaryDirectory(), 'many.yaml');
-  writeFileSync(file, `${head.replace('catalogue: windows-2008', 'catalogue: many')}applications:\n${copies.join('')}`);
+  const entries = Array.from({ length: applications }, (_, index) => [
+    `windows-${index + 1}`,
+    {
+      ...windows,
+      groups: { all: { name: 'All', key: `KMS_${index + 1}`, hostPlatforms: ['any'] } },
+      editions: {
+        'vista-business': desktop,
+        'vista-enterprise': desktop,
+        'server-2008-standard': server,
+        'server-2008-itanium': server,
+      },
+    },
+  ]);
+  const catalogue = {
+    catalogue: 'many',
+    version: 1,
+    title: 'Many counts',
+    hostPlatforms: { any: 'Any platform' },
+    applications: Object.fromEntries(entries),
+  };
+  const file = join(temporaryDirectory(), 'many.json');
+  writeFileSync(file, JSON.stringify(catalogue));
   return file;
 }
