@@ -2,7 +2,7 @@ import type { Database } from '@muster/database';
 import type { EventBus } from '@muster/events';
 import type { Logger } from '@muster/service-kit';
 import { activationEvent } from './log-events.ts';
-import type { LogRow } from './rows.ts';
+import type { LogPage } from './rows.ts';
 import { logAfterStatement, outboxLagStatement, readCursorStatement, saveCursorStatement } from './statements.ts';
 
 const pageRows = 512;
@@ -85,7 +85,8 @@ export class OutboxRelay {
   async #publishPage(): Promise<boolean> {
     const { database, bus, hostId } = this.#parts;
     this.#lastId ??= (await database.query<{ last_id: number }>(readCursorStatement, [consumer]))[0]?.last_id ?? 0;
-    const rows = await database.query<LogRow>(logAfterStatement, [this.#lastId, pageRows]);
+    const [answer] = await database.query<LogPage>(logAfterStatement, [this.#lastId, pageRows]);
+    const rows = answer?.page ?? [];
     const last = rows.at(-1);
     if (last === undefined) return false;
     await bus.publish(rows.map((row) => activationEvent(row, hostId)));

@@ -39,11 +39,17 @@ export interface IdentityRow {
   readonly last_seen_at: number;
 }
 
-/** A row of the activation log. */
+/** A page of the activation log. */
+export interface LogPage {
+  readonly page: readonly LogRow[];
+}
+
+/** A row of the activation log, as PostgreSQL writes it in JSON. */
 export interface LogRow {
   readonly id: number;
   readonly activation_id: string;
-  readonly occurred_at: number;
+  /** ISO 8601 with the offset of the session's time zone. */
+  readonly occurred_at: string;
   readonly gateway_id: string;
   readonly remote_address: string;
   readonly application: string;
@@ -52,7 +58,6 @@ export interface LogRow {
   readonly previous_cmid: string | null;
   readonly machine_class: string;
   readonly machine_name: string;
-  readonly fingerprint: string;
   readonly licence_status: string;
   readonly client_version: string;
   readonly code: string;

@@ -52,17 +52,21 @@ export const identitiesStatement: Statement = {
     order by identity.application, identity.cmid, identity.last_seen_at desc, identity.machine_name`,
 };
 
-/** The log rows that come after a position, in the order of their commit. */
+/**
+ * The log rows that come after a position, in the order of their commit, as one JSON array: PGlite reads a page of rows
+ * column by column, which costs more than everything else about it.
+ */
 export const logAfterStatement: Statement = {
   name: 'counting.log_after',
   text: `
-    select id, activation_id, occurred_at, gateway_id, remote_address, application, edition, cmid, previous_cmid,
-           machine_class, machine_name, fingerprint, licence_status, client_version,
-           code, count, threshold, first_seen, cloned
-    from counting.activation_log
-    where id > $1::bigint
-    order by id
-    limit $2::integer`,
+    select coalesce(json_agg(page order by id), '[]') as page
+    from (
+      select id, activation_id, occurred_at, gateway_id, remote_address, application, edition, cmid, previous_cmid,
+             machine_class, machine_name, licence_status, client_version, code, count, threshold, first_seen, cloned
+      from counting.activation_log
+      where id > $1::bigint
+      order by id
+      limit $2::integer) as page`,
 };
 
 /** How far a consumer of the log has come. No row when it never ran. */

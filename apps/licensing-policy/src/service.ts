@@ -118,11 +118,21 @@ export class LicensingPolicyService implements LicensingPolicy {
   /**
    * Puts a vendor's signed catalogue in force.
    *
-   * @throws MusterError `DOCUMENT_INVALID` when no trusted vendor signed it, `CATALOGUE_INVALID` when it breaks a rule.
+   * @throws MusterError `DOCUMENT_INVALID` when no trusted vendor signed it, `CATALOGUE_INVALID` when it breaks a rule,
+   * `SETTING_INVALID` when an interval that the host overrides would outlast its validity.
    */
   async installCatalogue(signedCatalogue: string): Promise<Catalogue> {
     const { text } = await verifyCatalogue(signedCatalogue, this.#vendorKeys());
     const catalogue = catalogueOf(text);
+    // Gateways refuse a snapshot whose overrides do not fit its catalogue.
+    for (const { application, activationIntervalMinutes, renewalIntervalMinutes } of this.#state.intervalOverrides) {
+      const definition = catalogue.applications.get(application as ApplicationId);
+      if (definition === undefined) continue;
+      effectiveIntervals(definition, {
+        activationIntervalMinutes: activationIntervalMinutes ?? undefined,
+        renewalIntervalMinutes: renewalIntervalMinutes ?? undefined,
+      });
+    }
     await this.#change(installCatalogueStatement, [signedCatalogue, this.#parts.clock.nowMs()]);
     return catalogue;
   }
@@ -185,10 +195,16 @@ export class LicensingPolicyService implements LicensingPolicy {
     const certificate = await verifyHostCertificate(hostCertificate, this.#vendorKeys());
     const nowMs = this.#parts.clock.nowMs();
     const refuse = (message: string, remedy: string) => new MusterError({ code: 'KEY_INVALID', message, remedy });
-    if (certificate.hostId !== this.#host.hostId || !sameBytes(certificate.hostPublicKey, this.#host.key.publicKey)) {
+    if (certificate.hostId !== this.#host.hostId) {
       throw refuse(
         `The certificate belongs to the host ${certificate.hostId}.`,
         'Ask the vendor for one of this host.',
+      );
+    }
+    if (!sameBytes(certificate.hostPublicKey, this.#host.key.publicKey)) {
+      throw refuse(
+        "The certificate is for another key than this host's.",
+        'Ask the vendor for one of the key that this host has now.',
       );
     }
     if (!isWithin(certificate, nowMs)) {
@@ -250,7 +266,10 @@ export class LicensingPolicyService implements LicensingPolicy {
 
   async #change(...[statement, parameters]: Parameters<Database['query']>): Promise<void> {
     await this.#parts.database.query(statement, parameters);
-    this.#state = await readPolicy(this.#parts.database);
+    const state = await readPolicy(this.#parts.database);
+    // Of two changes at the same time the earlier one may be read last; a change that changed nothing is none.
+    if (state.revision <= this.#state.revision) return;
+    this.#state = state;
     this.#feed.publish(toSnapshot(this.#state, this.#host.hostId));
   }
 

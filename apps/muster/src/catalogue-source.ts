@@ -24,7 +24,7 @@ export class CatalogueInvalidError extends MusterError {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     super({
       code: 'CATALOGUE_INVALID',
-      message: `${first === undefined ? source : formatCatalogueProblem(first)}${more}`,
+      message: `${first === undefined ? source : formatCatalogueProblem(first)}${more}.`,
       remedy: `Correct it; \`muster catalogue check ${source}\` lists every problem.`,
     });
     this.problems = problems;

@@ -21,7 +21,8 @@ beforeAll(async () => {
   const site = await startSite({ dataDirectory: join(directory, 'site'), activationPort: 0, demo: true });
   vendors = vendorKeys(publicKeyFromJwk(site.demoVendorKey ?? ''));
   await site.stop();
-  for (const name of ['counting', 'policy']) cpSync(join(directory, 'site'), join(directory, name), { recursive: true });
+  for (const name of ['counting', 'policy'])
+    cpSync(join(directory, 'site'), join(directory, name), { recursive: true });
   for (const name of ['counting', 'policy', 'gateway'] as const) ports[name] = await freePort();
   await startCounting();
   await startPolicy();
@@ -62,7 +63,9 @@ test('a service with wrong settings says all that is wrong at once and ends with
   const child = spawnService('licensing-policy', { MUSTER_POLICY_LISTEN: 'nowhere', MUSTER_LOG_LEVEL: 'loud' });
   const [text, code] = await Promise.all([readAll(child), ended(child)]);
   expect(code).toBe(2);
-  expect(text).toMatch(/SETTING_INVALID.*MUSTER_POLICY_DATABASE.*MUSTER_POLICY_LISTEN.*MUSTER_POLICY_HOST_KEY_SECRET_FILE.*MUSTER_LOG_LEVEL/);
+  expect(text).toMatch(
+    /SETTING_INVALID.*MUSTER_POLICY_DATABASE.*MUSTER_POLICY_LISTEN.*MUSTER_POLICY_HOST_KEY_SECRET_FILE.*MUSTER_LOG_LEVEL/,
+  );
 });
 
 async function ask(n: number): Promise<string> {

@@ -65,6 +65,8 @@ export class ProtocolGateway {
   };
   #view: PolicyView | undefined;
   #inFlight = 0;
+  /** Connections that came in, taken or not. */
+  #arrivals = 0;
   #draining = false;
   #sweeper: NodeJS.Timeout | undefined;
 
@@ -87,7 +89,10 @@ export class ProtocolGateway {
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, allowHalfOpen: true });
     this.#server.maxConnections = parts.limits.connections;
     this.#server.on('connection', (socket) => this.#accept(socket));
-    this.#server.on('drop', () => increment(this.statistics.limits, 'connections'));
+    this.#server.on('drop', () => {
+      this.#arrivals += 1;
+      increment(this.statistics.limits, 'connections');
+    });
   }
 
   /** Connections that are open now. */
@@ -133,8 +138,7 @@ export class ProtocolGateway {
     if (this.#draining) return;
     this.#draining = true;
     const { drainQuietMs, drainMs } = this.#parts.limits;
-    // Connections that the system has taken already are ours to answer: one turn of the loop brings them in.
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.#takeBacklog();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const startedMs = this.#parts.clock.monotonicMs();
     const ending = setInterval(() => {
@@ -149,6 +153,19 @@ export class ProtocolGateway {
     clearInterval(ending);
     clearInterval(this.#sweeper);
     this.#link.close();
+  }
+
+  /**
+   * Connections that the system has taken already are ours to answer, and closing the listener would reset them. The
+   * event loop brings in one a turn, so they are all here after a whole turn without one.
+   */
+  async #takeBacklog(): Promise<void> {
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 0, before = -1; before < this.#arrivals && turns < listenBacklog; turns += 1) {
+      before = this.#arrivals;
+      await turn(); // The rest of a turn that had begun.
+      await turn();
+    }
   }
 
   /** Takes over the first snapshot before it returns, and each later one when it comes, for as long as it runs. */
@@ -182,6 +199,7 @@ export class ProtocolGateway {
 
   #accept(socket: Socket): void {
     const { limits, clock } = this.#parts;
+    this.#arrivals += 1;
     const address = plainAddress(socket.remoteAddress);
     const open = this.#connectionsByAddress.get(address) ?? 0;
     if (limits.connectionsPerAddress > 0 && open >= limits.connectionsPerAddress) {
@@ -192,6 +210,7 @@ export class ProtocolGateway {
     }
     this.#connectionsByAddress.set(address, open + 1);
     this.statistics.connectionsAccepted += 1;
+    this.#link.expectMore();
     this.#connections.add(new Connection(socket, limits, this.#connectionEvents, () => clock.monotonicMs()));
   }
 

@@ -12,6 +12,7 @@ import {
 } from '@muster/product-groups';
 import {
   type HostCertificate,
+  isWithin,
   publicKeyFromJwk,
   vendorKeys,
   verifyCatalogue,
@@ -25,10 +26,11 @@ interface CertifiedKey {
   readonly certificate: HostCertificate;
 }
 
-/** The keys that are valid at one time, and until when that stays so. */
+/** The keys that are valid at one time, and between which times that is so: the clock may also be set back. */
 interface ValidKeys {
   readonly coverage: Coverage;
   readonly certificates: ReadonlyMap<string, string>;
+  readonly sinceMs: number;
   readonly untilMs: number;
 }
 
@@ -56,7 +58,7 @@ export class PolicyView {
         effectiveIntervals(application, overrides.get(application.id)),
       ]),
     );
-    this.#valid = { coverage: new Map(), certificates: new Map(), untilMs: 0 };
+    this.#valid = { coverage: new Map(), certificates: new Map(), sinceMs: 0, untilMs: 0 };
   }
 
   /**
@@ -99,18 +101,22 @@ export class PolicyView {
   }
 
   #validAt(nowMs: number): ValidKeys {
-    if (nowMs >= this.#valid.untilMs) this.#valid = this.#selectValid(nowMs);
+    const { sinceMs, untilMs } = this.#valid;
+    if (nowMs < sinceMs || nowMs >= untilMs) this.#valid = this.#selectValid(nowMs);
     return this.#valid;
   }
 
   #selectValid(nowMs: number): ValidKeys {
     const coverage = new Map<ApplicationId, Set<EditionId>>();
     const certificates = new Map<string, string>();
+    let sinceMs = Number.NEGATIVE_INFINITY;
     let untilMs = Number.POSITIVE_INFINITY;
     for (const { jwt, certificate } of this.#keys) {
-      if (nowMs < certificate.issuedAtMs) untilMs = Math.min(untilMs, certificate.issuedAtMs);
-      if (nowMs < certificate.issuedAtMs || nowMs >= certificate.expiresAtMs) continue;
-      untilMs = Math.min(untilMs, certificate.expiresAtMs);
+      for (const changeMs of [certificate.issuedAtMs, certificate.expiresAtMs]) {
+        if (changeMs <= nowMs) sinceMs = Math.max(sinceMs, changeMs);
+        else untilMs = Math.min(untilMs, changeMs);
+      }
+      if (!isWithin(certificate, nowMs)) continue;
       const application = certificate.application as ApplicationId;
       const editions = coverage.get(application) ?? new Set();
       coverage.set(application, editions);
@@ -121,7 +127,7 @@ export class PolicyView {
       certificates.set(application, jwt);
       certificates.set('', jwt);
     }
-    return { coverage, certificates, untilMs };
+    return { coverage, certificates, sinceMs, untilMs };
   }
 }
 

@@ -104,6 +104,8 @@ export class ActivationConnection {
     const request = { ...question, nonce: randomBytes(nonceBytes), clientTimeMs: nowMs() };
     const key = keyOf(request.nonce);
     return new Promise((resolve, reject) => {
+      // First, because it throws for a question that cannot be asked, which then leaves nothing behind.
+      const frame = encodeFrame(FrameType.activationRequest, encodeActivationRequest(request));
       const end = () => {
         clearTimeout(timer);
         this.#waiting.delete(key);
@@ -126,7 +128,7 @@ export class ActivationConnection {
         },
       });
       if (this.#socket.writable) {
-        this.#socket.write(encodeFrame(FrameType.activationRequest, encodeActivationRequest(request)));
+        this.#socket.write(frame);
       } else {
         this.#fail(unreachable(this.#options, 'the connection is closed'));
       }
@@ -192,8 +194,9 @@ export class ActivationConnection {
       this.#fail(untrusted(this.#options, parsed.problem.message));
       return;
     }
-    const { nonce } = parsed.error;
-    const waiting = nonce === undefined ? undefined : this.#waiting.get(keyOf(nonce));
+    const key = parsed.error.nonce === undefined ? '' : keyOf(parsed.error.nonce);
+    if (this.#givenUp.delete(key)) return; // Too late: nobody waits for it.
+    const waiting = this.#waiting.get(key);
     const error = new AdvisedError(parsed.error);
     if (waiting === undefined) this.#fail(error);
     else waiting.reject(error);

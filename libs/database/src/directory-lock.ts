@@ -10,6 +10,9 @@ export interface DirectoryLock {
 
 const busyErrorCode = 5; // SQLITE_BUSY
 
+/** Keeps what is held from the garbage collector, which would close it and so give the directory away. */
+const heldLocks = new Set<object>();
+
 /**
  * Makes this process the only one that uses a data directory.
  *
@@ -46,7 +49,13 @@ export function lockDirectory(directory: string): DirectoryLock {
     });
   }
   const held = handle;
-  return { release: () => held.close() };
+  heldLocks.add(held);
+  return {
+    release() {
+      held.close();
+      heldLocks.delete(held);
+    },
+  };
 }
 
 function describeHolder(holderFile: string): string {

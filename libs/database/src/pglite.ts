@@ -32,7 +32,7 @@ export async function openPglite(options: { readonly directory: string }): Promi
     lock.release();
     throw new MusterError({
       code: 'DATABASE_UNUSABLE',
-      message: `The embedded database in ${options.directory} cannot be opened: ${(error as Error).message}.`,
+      message: `The embedded database in ${options.directory} cannot be opened: ${describe(error)}.`,
       remedy: 'Restore the directory from a backup, or start with another one by --data.',
       cause: error,
     });
@@ -56,7 +56,15 @@ function fromPglite(engine: PGlite, afterClose: () => void): Database {
       const result = await engine.query<Row>(statement.text, [...parameters]);
       return result.rows;
     },
-    migrate: (migrations: Migrations) => runMigrations(asMigrationClient(engine), migrations),
+    async migrate(migrations: Migrations) {
+      try {
+        return await runMigrations(asMigrationClient(engine), migrations);
+      } catch (error) {
+        // The engine has one session for all: a migration that failed must not leave its transaction open.
+        await engine.exec('ROLLBACK');
+        throw error;
+      }
+    },
     async close() {
       clearInterval(vacuuming);
       await engine.close();
@@ -88,4 +96,9 @@ function makeDirectory(directory: string): void {
       cause: error,
     });
   }
+}
+
+/** An error of the engine's file system has no message, and an abort ends with a period. */
+function describe(error: unknown): string {
+  return ((error as Error).message || 'its files cannot be read').replace(/\.$/, '');
 }

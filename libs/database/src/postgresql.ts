@@ -12,12 +12,23 @@ export interface PostgresqlOptions {
   readonly connections?: number;
 }
 
+// PostgreSQL's own numbers for the types `bigint[]` and `timestamptz[]`, and for `text[]`, whose parser reads any array.
+const int8Array = 1016;
+const timestamptzArray = 1185;
+const textArray = 1009 as Parameters<typeof pg.types.getTypeParser>[0];
+
+const parseArray = pg.types.getTypeParser(textArray) as (text: string) => unknown[];
+const parseTime = (text: string) => Date.parse(text);
+
+const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [pg.types.builtins.INT8, Number],
+  [pg.types.builtins.TIMESTAMPTZ, parseTime],
+  [int8Array, (text) => convertAll(parseArray(text), Number)],
+  [timestamptzArray, (text) => convertAll(parseArray(text), parseTime)],
+]);
+
 const types = {
-  getTypeParser(id: number, format?: 'text' | 'binary') {
-    if (id === pg.types.builtins.INT8) return Number;
-    if (id === pg.types.builtins.TIMESTAMPTZ) return (text: string) => Date.parse(text);
-    return pg.types.getTypeParser(id, format);
-  },
+  getTypeParser: (id: number, format?: 'text' | 'binary') => parsers.get(id) ?? pg.types.getTypeParser(id, format),
 } as pg.CustomTypesConfig;
 
 /** Limits of every session (REFERENCES of the design: a statement ends before the gateway stops waiting for it). */
@@ -55,12 +66,13 @@ export async function openPostgresql(options: PostgresqlOptions): Promise<Databa
   return {
     engine: 'postgresql',
     async query<Row>(statement: Statement, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
-      const result = await pool.query({ name: statement.name, text: statement.text, values: [...parameters] });
+      const { name, text } = statement;
+      const result = await pool.query({ name, text, values: [...parameters] }).catch(rethrow);
       return result.rows as Row[];
     },
     async migrate(migrations: Migrations) {
       const client = new pg.Client({ connectionString: options.url, types });
-      await client.connect();
+      await client.connect().catch(rethrow);
       try {
         return await runMigrations(client, migrations);
       } finally {
@@ -91,6 +103,26 @@ async function checkServer(pool: pg.Pool): Promise<void> {
       remedy: 'Set both to on and restart the server.',
     });
   }
+}
+
+/** Throws what happened to a statement: the server's own error, or `UNAVAILABLE` when the server is not there for us. */
+function rethrow(error: unknown): never {
+  // SQLSTATE classes: 08 connection failure, 53 out of connections or disk, 57P shutdown. No SQLSTATE: nobody answered.
+  if (error instanceof pg.DatabaseError && !/^(08|53|57P)/.test(error.code ?? '')) throw error;
+  throw new MusterError({
+    code: 'UNAVAILABLE',
+    message: `PostgreSQL cannot be reached: ${describe(error)}.`,
+    remedy: 'Check that the database server runs; the next call tries again.',
+    cause: error,
+  });
+}
+
+/** The values of an array, which may have dimensions and nulls. */
+function convertAll(values: readonly unknown[], convert: (text: string) => number): unknown[] {
+  return values.map((value) => {
+    if (Array.isArray(value)) return convertAll(value, convert);
+    return typeof value === 'string' ? convert(value) : null;
+  });
 }
 
 /** A refused connection is an AggregateError with an empty message; its parts say what happened. */

@@ -27,6 +27,17 @@ import { type ErrorCode, MusterError } from '@muster/product-groups';
 const codeKey = 'muster-code';
 const remedyKey = 'muster-remedy-bin';
 
+/**
+ * A service that was away is found again within two seconds of its return (two minutes, unless told), and one that has
+ * vanished without a word is noticed within fifteen.
+ */
+const channelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
 type Method = MethodDefinition<unknown, unknown>;
 type AnyFunction = (argument: unknown) => unknown;
 type MethodShape = { readonly requestStream: boolean; readonly responseStream: boolean };
@@ -48,7 +59,7 @@ export function connectTo<Interface extends object>(
   address: string,
   credentials: ChannelCredentials,
 ): { readonly service: Interface; close(): void } {
-  const client = new Client(address, credentials);
+  const client = new Client(address, credentials, channelOptions);
   const service: Record<string, AnyFunction> = {};
   for (const [name, method] of Object.entries(definition)) service[name] = callOf(client, method as Method);
   return { service: service as Interface, close: () => client.close() };
@@ -68,29 +79,44 @@ function handlerOf(
   }
   if (responseStream) {
     return (stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>) => {
-      const argument = requestStream ? stream : (stream as ServerWritableStream<unknown, unknown>).request;
-      sendAll(call(argument) as AsyncIterable<unknown>, stream).catch((error) => stream.emit('error', toStatus(error)));
+      // The iteration of the questions may end before they do; the stream still has to carry the answer's end.
+      const argument = requestStream
+        ? (stream as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
+        : (stream as ServerWritableStream<unknown, unknown>).request;
+      sendAll(call(argument) as AsyncIterable<unknown>, stream).catch((error) => {
+        if (!stream.cancelled) stream.emit('error', toStatus(error));
+      });
     };
   }
   throw new Error('no service of Muster streams requests and answers once');
 }
 
+/**
+ * Sends values until they end or the peer is gone. A peer that is gone ends the iteration, which nothing waits for: it
+ * may wait itself for a value that never comes.
+ *
+ * No promise may outlive a round here: racing each value against one long-lived promise keeps every value's reaction
+ * for the life of the stream.
+ */
 async function sendAll(
   values: AsyncIterable<unknown>,
   stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
 ): Promise<void> {
   const iterator = values[Symbol.asyncIterator]();
-  const cancelled = new Promise<'cancelled'>((resolve) => stream.once('cancelled', () => resolve('cancelled')));
+  let readOn: () => void = () => undefined;
+  stream.on('drain', () => readOn());
+  stream.once('cancelled', () => {
+    iterator.return?.().catch(() => undefined);
+    readOn();
+  });
   for (;;) {
-    const next = await Promise.race([iterator.next(), cancelled]);
-    if (next === 'cancelled') {
-      // What waits for a value that may never come must not keep the call's end waiting.
-      iterator.return?.().catch(() => undefined);
-      return;
-    }
+    const next = await iterator.next();
+    if (stream.cancelled) return;
     if (next.done) break;
     if (!stream.write(next.value)) {
-      await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), cancelled]);
+      await new Promise<void>((resolve) => {
+        readOn = resolve;
+      });
     }
   }
   stream.end();
@@ -163,7 +189,7 @@ function fromStatus(error: ServiceError): Error {
   }
   return new MusterError({
     code: 'UNAVAILABLE',
-    message: `The service did not answer: ${error.message}.`,
+    message: `The service did not answer: ${error.message.replace(/\.$/, '')}.`,
     cause: error,
   });
 }

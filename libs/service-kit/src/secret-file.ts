@@ -5,7 +5,7 @@ import { MusterError } from '@muster/product-groups';
 /**
  * Reads 32 secret bytes from a file, which is made at the first use, readable by its owner alone.
  *
- * @throws MusterError `DATA_DIRECTORY_UNUSABLE` when the file cannot be written or holds something else.
+ * @throws MusterError `DATA_DIRECTORY_UNUSABLE` when the file cannot be written or read, or holds something else.
  */
 export function secretFile(path: string): Uint8Array {
   try {
@@ -19,7 +19,7 @@ export function secretFile(path: string): Uint8Array {
       });
     }
   }
-  const text = readFileSync(path, 'utf8').trim();
+  const text = read(path);
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new MusterError({
       code: 'DATA_DIRECTORY_UNUSABLE',
@@ -28,4 +28,16 @@ export function secretFile(path: string): Uint8Array {
     });
   }
   return Buffer.from(text, 'hex');
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new MusterError({
+      code: 'DATA_DIRECTORY_UNUSABLE',
+      message: `The secret file ${path} cannot be read: ${(error as Error).message}.`,
+      cause: error,
+    });
+  }
 }

@@ -22,8 +22,9 @@ export function loadSettings<Shape extends SettingsShape>(
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(shape)) {
-    const text = environment[name];
-    const parsed = schema.safeParse(text === '' ? undefined : text);
+    // A variable that is set to nothing counts as not set.
+    const text = environment[name] || undefined;
+    const parsed = schema.safeParse(text);
     if (parsed.success) settings[name] = parsed.data;
     else
       problems.push(`${name}: ${text === undefined ? 'it is missing' : (parsed.error.issues[0]?.message ?? 'wrong')}`);
@@ -42,7 +43,7 @@ export function loadSettings<Shape extends SettingsShape>(
 export function describeSettings(service: string, purpose: string, shape: SettingsShape): string {
   const lines = Object.entries(shape).map(([name, schema]) => {
     const fallback = schema.safeParse(undefined);
-    const rest = fallback.success ? ` (default: ${String(fallback.data) || 'none'})` : ' (required)';
+    const rest = fallback.success ? ` (default: ${String(fallback.data ?? '') || 'none'})` : ' (required)';
     return `  ${name}\n      ${schema.description ?? ''}${rest}`;
   });
   return `${service}: ${purpose}\n\nSettings, from the environment:\n${lines.join('\n')}\n`;
@@ -60,10 +61,13 @@ export function wholeNumber(least: number, most: number) {
 
 /** `host:port`. */
 export function hostAndPort() {
-  return z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'it is HOST:PORT');
+  return z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'it is HOST:PORT')
+    .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'its port is at most 65535');
 }
 
-/** A text that is not empty. */
+/** A text; an empty one counts as missing. */
 export function text() {
-  return z.string().min(1, 'it is empty');
+  return z.string();
 }

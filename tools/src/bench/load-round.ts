@@ -96,7 +96,7 @@ export class LoadRound {
     request.nonce.writeUInt32BE(this.#asked, 4);
     this.#asked += 1;
     if (this.#order.subject === 'first') this.#machines.writeNew(request.cmid);
-    else this.#machines.writeKnown(request.cmid);
+    if (this.#order.subject === 'renewal') this.#machines.writeKnown(request.cmid);
     request.setTime(Date.now());
     slot.waiting = true;
     this.#waiting += 1;

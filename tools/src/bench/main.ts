@@ -25,8 +25,12 @@ function readOptions(): BenchOptions {
 /** @returns the exit code. */
 async function bench({ seconds, rounds, json }: BenchOptions): Promise<number> {
   const resources = new Resources();
+  let interrupted = false;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(name, () => resources.close().finally(() => process.exit(130)));
+    process.on(name, () => {
+      interrupted = true;
+      resources.close().finally(() => process.exit(130));
+    });
   }
   try {
     const report = await measure(resources, seconds, rounds);
@@ -34,6 +38,7 @@ async function bench({ seconds, rounds, json }: BenchOptions): Promise<number> {
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
     return 0;
   } catch (error) {
+    if (interrupted) return 130;
     progress(`The benchmark failed: ${(error as Error).message}`);
     return 1;
   } finally {
@@ -43,7 +48,9 @@ async function bench({ seconds, rounds, json }: BenchOptions): Promise<number> {
 
 async function measure(resources: Resources, seconds: number, rounds: number): Promise<Report> {
   const startedAt = new Date().toISOString();
+  // Before the load, so that the commit is the one that is measured.
+  const machine = describeMachine();
   const load = await measureLoad(resources, 'site', { seconds, rounds, progress });
   const startUp = await measureStartUp(resources, 'site', progress);
-  return { startedAt, machine: describeMachine(), seconds, rounds, load, startUp, lines: countLines() };
+  return { startedAt, machine, seconds, rounds, load, startUp, lines: countLines() };
 }

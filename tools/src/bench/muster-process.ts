@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Resources } from './resources.ts';
 
@@ -27,22 +28,35 @@ export async function startMuster(resources: Resources, name: string): Promise<M
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   resources.adopt(child);
-  const ready = await new Promise<{ activationPort: number; vendorKeyFile: string }>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('muster serve was not ready in time')), readyMs);
-    let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      text += part;
-      // The document ends with a brace of its own line.
-      if (!text.endsWith('\n}\n')) return;
-      clearTimeout(timer);
-      resolve(JSON.parse(text));
-    });
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error('muster serve ended before it was ready')));
-  });
+  const ready = await readyDocument(child);
   return {
     port: ready.activationPort,
     vendorKeyJwk: readFileSync(ready.vendorKeyFile, 'utf8').trim(),
     stop: () => resources.stop(child),
   };
+}
+
+interface ReadyDocument {
+  readonly activationPort: number;
+  readonly vendorKeyFile: string;
+}
+
+function readyDocument(child: ChildProcessByStdio<null, Readable, null>): Promise<ReadyDocument> {
+  return new Promise<ReadyDocument>((resolve, reject) => {
+    const refuse = (reason: string) => {
+      clearTimeout(timer);
+      reject(new Error(reason));
+    };
+    const timer = setTimeout(() => refuse(`muster serve was not ready within ${readyMs / 1_000} seconds`), readyMs);
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      // The document ends with a brace on a line of its own.
+      if (!text.endsWith('\n}\n')) return;
+      clearTimeout(timer);
+      resolve(JSON.parse(text));
+    });
+    child.once('error', (error) => refuse(`muster serve could not be started: ${error.message}`));
+    child.once('exit', () => refuse('muster serve ended before it was ready'));
+  });
 }

@@ -11,8 +11,9 @@ export interface BenchOptions {
 
 export const help = `Usage: npm run bench -- [options]
 
-Measures activations per second and their latency over new and kept connections, beside a raw TCP echo of the same
-frames; the start-up time; and the lines of code. The table goes to standard output, progress to standard error.
+Measures activations per second and their latency over new and kept connections, beside a raw TCP echo of
+the same frames; the start-up time; and the lines of code. The table goes to standard output, progress to
+standard error.
 
 Options:
   --seconds <n>   length of a round, 1 to 600 (default: 3)

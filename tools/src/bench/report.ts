@@ -38,12 +38,8 @@ export function describeMachine(): MachineDescription {
 
 function currentCommit(): string {
   try {
-    const options = {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'ignore'] as const,
-      encoding: 'utf8',
-    } as const;
-    return execFileSync('git', ['describe', '--always', '--dirty'], { ...options, stdio: [...options.stdio] }).trim();
+    const options = { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' } as const;
+    return execFileSync('git', ['describe', '--always', '--dirty'], options).trim();
   } catch {
     return '';
   }

@@ -13,9 +13,11 @@ const killMs = 2_000;
 export class Resources {
   readonly directory = mkdtempSync(join(tmpdir(), 'muster-bench-'));
   readonly #children = new Set<ChildProcess>();
+  #closed = false;
 
-  /** Takes care that a child ends. */
+  /** Takes care that a child ends; at once when everything has been cleared away already. */
   adopt(child: ChildProcess): void {
+    if (this.#closed) child.kill('SIGKILL');
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
   }
@@ -30,6 +32,7 @@ export class Resources {
 
   /** Ends every child at once and removes the directory. */
   async close(): Promise<void> {
+    this.#closed = true;
     const children = [...this.#children];
     for (const child of children) child.kill('SIGKILL');
     await Promise.all(children.map((child) => ended(child, killMs)));

@@ -9,11 +9,13 @@ export function textReport(report: Report): string {
   const { machine, rounds, seconds, startUp } = report;
   const verified = report.load.reduce((sum, each) => sum + each.verified, 0);
   return [
-    `Muster ${machine.commit} on ${machine.processors} x ${machine.processor}, ${machine.memoryGibibytes} GiB, ${machine.system}, Node ${machine.node}`,
+    `Muster ${machine.commit} on ${machine.processors} x ${machine.processor}, ${machine.memoryGibibytes} GiB,`,
+    `${machine.system}, Node ${machine.node}`,
     '',
-    `Activations, durable on PGlite, and the raw TCP echo of the same frames beside them: median (least..greatest) of`,
-    `${rounds} rounds of ${seconds} s in turn. Server, echo and load generator are a process each. Every answer was right;`,
-    `${verified} were verified from the vendor's key down. Durable: committed, and safe from a killed process.`,
+    'Activations, durable on PGlite, and the raw TCP echo of the same frames beside them:',
+    `median (least..greatest) of ${rounds} rounds of ${seconds} s in turn. Server, echo and load generator are a process each.`,
+    `Every answer was right; ${verified} were verified from the vendor's key down. Durable: committed, and safe from a`,
+    'killed process. Of echo: of its answers per second. Generator: how busy the load generator was.',
     '',
     ...loadTable(report.load),
     '',
@@ -37,8 +39,8 @@ function loadTable(figures: readonly LoadFigures[]): string[] {
   const rows = figures.map(({ subject, perSecond, p50Ms, p99Ms, ofEcho, generatorBusy }) => [
     `  ${subjectTitles[subject]}`,
     withSpread(perSecond, 0),
-    withSpread(p50Ms, 2),
-    withSpread(p99Ms, 2),
+    withSpread(p50Ms, digitsOf(p50Ms)),
+    withSpread(p99Ms, digitsOf(p99Ms)),
     percent(ofEcho),
     percent(generatorBusy.median),
   ]);
@@ -47,7 +49,7 @@ function loadTable(figures: readonly LoadFigures[]): string[] {
     headLine,
     ...lines.flatMap((line, index) => {
       const shape = figures[index]?.shape;
-      return shape === figures[index - 1]?.shape ? [line] : [shape?.title ?? '', line];
+      return shape?.id === figures[index - 1]?.shape.id ? [line] : [shape?.title ?? '', line];
     }),
   ];
 }
@@ -86,6 +88,12 @@ function table(rows: readonly (readonly string[])[], sides: readonly ('left' | '
 
 function withSpread({ median, least, greatest }: Spread, digits: number): string {
   return `${grouped(median, digits)} (${grouped(least, digits)}..${grouped(greatest, digits)})`;
+}
+
+/** Decimals that leave a latency about three significant digits. */
+function digitsOf({ median }: Spread): number {
+  if (median >= 100) return 0;
+  return median >= 10 ? 1 : 2;
 }
 
 function inMilliseconds(spread: Spread): string {

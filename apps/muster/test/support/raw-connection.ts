@@ -4,9 +4,9 @@ import type { ActivationQuestion } from '@muster/client';
 import {
   type ActivationReply,
   type ActivationRequest,
+  type ErrorReply,
   encodeActivationRequest,
   encodeFrame,
-  type ErrorReply,
   type Frame,
   FrameReader,
   FrameType,

@@ -1,14 +1,11 @@
-import { cpSync } from 'node:fs';
-import { join } from 'node:path';
 import { ActivationConnection, type ActivationConnectionOptions, type ActivationQuestion } from '@muster/client';
-import { countingMigrations } from '@muster/counting';
-import { openPglite, type Parameter } from '@muster/database';
-import { policyMigrations } from '@muster/licensing-policy';
+import type { Parameter } from '@muster/database';
 import { ManualClock } from '@muster/service-kit';
 import { publicKeyFromJwk, type VendorKeys, vendorKeys } from '@muster/trust';
 import type { VerifiedActivation } from '@muster/wire-codec';
 import { allCountRules, type Site, type SiteOptions, startSite } from '../../src/site.ts';
-import { atTheEnd, temporaryDirectory, until } from './cleanup.ts';
+import { atTheEnd, until } from './cleanup.ts';
+import { dataDirectory } from './data-directory.ts';
 import { RawConnection } from './raw-connection.ts';
 
 const firstDay = Date.parse('2026-11-24T12:00:00Z');
@@ -98,28 +95,6 @@ export class TestSite {
   query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
     return this.site.database.query<Row>({ name: 'acceptance.query', text }, parameters);
   }
-}
-
-let template: Promise<string> | undefined;
-
-/**
- * A data directory with an empty database in it. Making one takes seconds, copying one does not; who the host is and
- * whom it trusts is decided by the site that is started on it.
- */
-export async function dataDirectory(): Promise<string> {
-  template ??= makeTemplate();
-  const directory = join(temporaryDirectory(), 'data');
-  cpSync(await template, directory, { recursive: true });
-  return directory;
-}
-
-async function makeTemplate(): Promise<string> {
-  const directory = join(temporaryDirectory(), 'template');
-  const database = await openPglite({ directory });
-  await database.migrate(policyMigrations);
-  await database.migrate(countingMigrations);
-  await database.close();
-  return directory;
 }
 
 /** Starts a site with a demo vendor on a clock that stands still. It is stopped at the end of the file. */
