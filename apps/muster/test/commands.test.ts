@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { builtInCatalogues } from '@muster/product-groups';
+import { publicKeyToJwk, signingKeyFromSeed } from '@muster/trust';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryDirectory } from './support/cleanup.ts';
@@ -175,13 +177,12 @@ describe('muster fleet run', () => {
   });
 
   test('ends with 1 and UNTRUSTED_HOST for each row when the host is of another vendor', async () => {
-    const stranger = new MusterUser();
-    const other = await stranger.serve('--demo', '--data', await dataDirectory());
+    const other = join(temporaryDirectory(), 'other-vendor.jwk');
+    writeFileSync(other, publicKeyToJwk(signingKeyFromSeed(randomBytes(32)).publicKey));
     const file = fleetFile(header, 'H-1,server-2008-standard,physical');
-    const { code, stdout } = await stranger.run(['fleet', 'run', file, ...host, '--json']);
+    const { code, stdout } = await user.run(['fleet', 'run', file, ...host, '--vendor-key', other, '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(stdout).results[0]).toMatchObject({ code: 'UNTRUSTED_HOST', count: null, activationId: null });
-    expect(await other.stop()).toMatchObject({ code: 0 });
   });
 
   test('prints a table for people', async () => {

@@ -1,14 +1,19 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { builtInCatalogues } from '@muster/product-groups';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { startSite } from '../src/site.ts';
 import { temporaryDirectory } from './support/cleanup.ts';
 import { dataDirectory } from './support/data-directory.ts';
 import { type Finished, MusterUser } from './support/muster-process.ts';
 
 const user = new MusterUser();
+let data: string;
+
+beforeAll(async () => {
+  data = await dataDirectory();
+});
 
 /** A failure of `muster serve`: nothing on standard output, and one line that begins so. */
 function expectOneLine({ code, stdout, stderr }: Finished, beginning: RegExp): void {
@@ -31,7 +36,6 @@ function listen(port: number): Promise<{ readonly port: number; close(): Promise
 }
 
 test('a second muster serve on a data directory says that it is locked, by whom, and leaves the first alone', async () => {
-  const data = await dataDirectory();
   const first = await user.serve('--demo', '--data', data);
   const second = await user.run(['serve', '--json', '--demo', '--data', data, '--activation-port', '0']);
   expectOneLine(second, new RegExp(`^error DATA_DIRECTORY_LOCKED: .*${data}.* process ${first.ready.processId}\\. `));
@@ -45,14 +49,14 @@ test('a second muster serve on a data directory says that it is locked, by whom,
 
 test('a busy port is named with its remedy', async () => {
   const busy = await listen(0);
-  const parameters = ['--data', await dataDirectory(), '--activation-address', '127.0.0.1'];
+  const parameters = ['--data', data, '--activation-address', '127.0.0.1'];
   const outcome = await user.run(['serve', '--json', '--demo', ...parameters, '--activation-port', String(busy.port)]);
   expectOneLine(outcome, new RegExp(`^error PORT_IN_USE: .*${busy.port}.*--activation-port`));
   await busy.close();
 });
 
 test('an address that is not of this machine is named', async () => {
-  const parameters = ['--data', await dataDirectory(), '--activation-port', '0', '--activation-address', '192.0.2.1'];
+  const parameters = ['--data', data, '--activation-port', '0', '--activation-address', '192.0.2.1'];
   expectOneLine(
     await user.run(['serve', '--json', '--demo', ...parameters]),
     /^error ADDRESS_UNUSABLE: .*192\.0\.2\.1/,
@@ -62,9 +66,9 @@ test('an address that is not of this machine is named', async () => {
 test('a data directory that cannot be made is named', async () => {
   const file = join(temporaryDirectory(), 'file');
   writeFileSync(file, 'not a directory');
-  const data = join(file, 'data');
-  const outcome = await user.run(['serve', '--json', '--demo', '--data', data, '--activation-port', '0']);
-  expectOneLine(outcome, new RegExp(`^error DATA_DIRECTORY_UNUSABLE: .*${data}`));
+  const below = join(file, 'data');
+  const outcome = await user.run(['serve', '--json', '--demo', '--data', below, '--activation-port', '0']);
+  expectOneLine(outcome, new RegExp(`^error DATA_DIRECTORY_UNUSABLE: .*${below}`));
 });
 
 test('a broken catalogue is shown with file, line and column', async () => {
@@ -73,13 +77,13 @@ test('a broken catalogue is shown with file, line and column', async () => {
   const line = lines.findIndex((each) => each.includes('threshold: 25'));
   lines[line] = '        threshold: many';
   writeFileSync(file, lines.join('\n'));
-  const parameters = ['--data', await dataDirectory(), '--activation-port', '0', '--catalogue', file];
+  const parameters = ['--data', data, '--activation-port', '0', '--catalogue', file];
   const outcome = await user.run(['serve', '--json', '--demo', ...parameters]);
   expectOneLine(outcome, new RegExp(`^error CATALOGUE_INVALID: broken\\.yaml:${line + 1}:20: `));
 });
 
 test('a catalogue that is not there is named with those that are built in', async () => {
-  const parameters = ['--data', await dataDirectory(), '--activation-port', '0', '--catalogue', 'windows-2009'];
+  const parameters = ['--data', data, '--activation-port', '0', '--catalogue', 'windows-2009'];
   const outcome = await user.run(['serve', '--json', '--demo', ...parameters]);
   expectOneLine(outcome, /^error CATALOGUE_NOT_FOUND: .*windows-2009.*windows-2008, acme-suite/);
 });
@@ -100,7 +104,6 @@ test.each([
 });
 
 test('a start that fails leaves the port free and the data directory unlocked', async () => {
-  const data = await dataDirectory();
   const busy = await listen(0);
   const { port } = busy;
   const options = { dataDirectory: data, activationPort: port, activationAddress: '127.0.0.1', demo: true };
@@ -115,10 +118,10 @@ test('a start that fails leaves the port free and the data directory unlocked', 
   await expect(startSite(options)).rejects.toThrow();
   await (await listen(port)).close();
 
-  const other = await dataDirectory();
-  const site = await startSite({ ...options, dataDirectory: other });
+  rmSync(join(data, 'muster.sock'), { recursive: true });
+  const site = await startSite(options);
   expect(site.activationPort).toBe(port);
   await site.stop();
   await (await listen(port)).close();
-  expect(readdirSync(other)).not.toContain('muster.sock');
+  expect(readdirSync(data)).not.toContain('muster.sock');
 });

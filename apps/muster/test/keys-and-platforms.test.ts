@@ -138,25 +138,27 @@ describe.each(keys)('a $key key', ({ key, platforms }) => {
   );
 });
 
-test.each([
-  ['KMS', 'server-2008-standard'],
-  ['KMS_C', 'windows-vista'],
-])('muster serve with a %s key on %s says so in one line and ends with 1', async (key, platform) => {
+describe('muster serve', () => {
   const user = new MusterUser();
-  const data = await dataDirectory();
-  const parameters = ['--data', data, '--activation-port', '0', '--demo-key', key, '--host-platform', platform];
-  const { code, stdout, stderr } = await user.run(['serve', '--json', ...parameters]);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(
-    new RegExp(`^error KEY_WRONG_HOST_PLATFORM: A ${key} key \\(.+\\) cannot be hosted on ${platform}\\. .+\\n$`),
-  );
-});
+  let serve: readonly string[];
 
-test('muster serve with a key that the catalogue does not have names the keys that it has', async () => {
-  const user = new MusterUser();
-  const { code, stderr } = await user.run([
-    ...['serve', '--json', '--data', await dataDirectory(), '--activation-port', '0', '--demo-key', 'KMS_D'],
-  ]);
-  expect(code).toBe(1);
-  expect(stderr).toMatch(/^error KEY_INVALID: .*KMS_D\. .*KMS, KMS_A, KMS_B, KMS_C\.\n$/);
+  beforeAll(async () => {
+    serve = ['serve', '--json', '--data', await dataDirectory(), '--activation-port', '0', '--demo-key'];
+  });
+
+  test.each([
+    ['KMS', 'server-2008-standard'],
+    ['KMS_C', 'windows-vista'],
+  ])('with a %s key on %s says in one line that it cannot be hosted there, and ends with 1', async (key, platform) => {
+    const { code, stdout, stderr } = await user.run([...serve, key, '--host-platform', platform]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error KEY_WRONG_HOST_PLATFORM: .+\. .+\.\n$/);
+    expect(stderr).toMatch(new RegExp(`A ${key} key \\(.+\\) cannot be hosted on ${platform}\\.`));
+  });
+
+  test('with a key that the catalogue does not have names the keys that it has, and ends with 1', async () => {
+    const { code, stdout, stderr } = await user.run([...serve, 'KMS_D']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error KEY_INVALID: .*KMS_D\. .*KMS, KMS_A, KMS_B, KMS_C\.\n$/);
+  });
 });

@@ -87,6 +87,37 @@ describe('how requests travel to counting', () => {
     expect(underWay()).toEqual([[1, 2, 3, 4]]);
   });
 
+  test('requests of connections that are being taken are waited for, turn by turn', async () => {
+    const { link, submit, underWay } = linkOf();
+    for (const item of [1, 2, 3]) {
+      link.expectMore();
+      submit(item);
+      await turns(1);
+      expect(underWay()).toEqual([]);
+    }
+    await turns();
+    expect(underWay()).toEqual([[1, 2, 3]]);
+  });
+
+  test('requests of connections that are being taken are waited for no longer than 2 ms', async () => {
+    const { link, submit, clock, underWay } = linkOf();
+    submit(1);
+    link.expectMore();
+    await turns(1);
+    clock.advance(2);
+    link.expectMore();
+    await turns();
+    expect(underWay()).toEqual([[1]]);
+  });
+
+  test('a full batch waits for nobody', async () => {
+    const { link, submit, underWay } = linkOf({ batchRequests: 2 });
+    link.expectMore();
+    submit(1, 2);
+    await turns(1);
+    expect(underWay()).toEqual([[1, 2]]);
+  });
+
   test('what arrives while batches are under way leaves together when a place is free', async () => {
     const { submit, underWay, counting } = linkOf();
     for (const item of [1, 2, 3, 4, 5]) {
@@ -163,14 +194,34 @@ describe('requests that counting does not answer', () => {
       [2, reason],
     ]);
     await turns();
-    expect(underWay()).toEqual([[1, 2], [3]]);
+    expect(underWay()).toEqual([[1, 2]]);
     counting.stream.answer(late);
     await turns();
     expect([answered, failed.length]).toEqual([[], 2]);
+    expect(underWay()).toEqual([[3]]);
     counting.stream.answer(first(counting.open));
     await turns();
     expect(answered).toEqual([[3, 3]]);
     expect(counting.streams).toHaveLength(1);
+  });
+
+  test('fail when their time is over before a place was free, while counting is silent', async () => {
+    const { submit, clock, link, failed, underWay } = linkOf({ batchesInFlight: 1 });
+    submit(1);
+    await turns();
+    clock.advance(1);
+    submit(2);
+    await turns();
+    clock.advance(deadlineMs - 1);
+    link.expire();
+    expect(failed.map(([item]) => item)).toEqual([1]);
+    clock.advance(1);
+    link.expire();
+    expect(failed.map(([item]) => item)).toEqual([1, 2]);
+    submit(3);
+    await turns();
+    // Nothing more is given to a counting that is silent.
+    expect(underWay()).toEqual([[1]]);
   });
 
   test.each<[string, Partial<CountedBatch>, string]>([

@@ -25,8 +25,14 @@ export interface CountingLinkOptions<Item> {
 /** The longest that requests wait for those of connections that are being taken. */
 const gatherMs = 2;
 
+interface Waiting<Item> {
+  readonly item: Item;
+  readonly deadlineMs: number;
+}
+
+/** A batch that counting has. Its items are gone when their time was over: they have been answered. */
 interface Flight<Item> {
-  readonly items: readonly Item[];
+  items: readonly Item[] | undefined;
   readonly deadlineMs: number;
 }
 
@@ -35,11 +41,14 @@ interface Flight<Item> {
  *
  * A batch leaves as soon as a place is free, with all that waits then: under light load a request travels alone and at
  * once, under heavy load batches fill by themselves while others are under way. No timer delays anything.
+ *
+ * While counting is silent no more than `batchesInFlight` batches are with it, and whoever waits longer than the
+ * deadline, for a place or for an answer, is failed.
  */
 export class CountingLink<Item> {
   readonly #options: CountingLinkOptions<Item>;
   readonly #flights = new Map<number, Flight<Item>>();
-  #waiting: Item[] = [];
+  #waiting: Waiting<Item>[] = [];
   #stream: AsyncQueue<CountBatch> | undefined;
   #lastBatchId = 0;
   #dispatching = false;
@@ -51,11 +60,11 @@ export class CountingLink<Item> {
 
   /** Takes an item; its outcome comes later. */
   submit(item: Item): void {
-    this.#waiting.push(item);
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#waiting.push({ item, deadlineMs: nowMs + this.#options.deadlineMs });
     if (this.#dispatching) return;
     this.#dispatching = true;
-    const untilMs = this.#options.clock.monotonicMs() + gatherMs;
-    setImmediate(() => this.#gather(untilMs));
+    setImmediate(() => this.#gather(nowMs + gatherMs));
   }
 
   /** Says that a connection was taken, whose first request can be read in the next turn of the event loop. */
@@ -63,11 +72,19 @@ export class CountingLink<Item> {
     this.#expectsMore = true;
   }
 
-  /** Fails the batches whose time is over. Called regularly. */
+  /** Fails the items whose time is over. Called regularly. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const [batchId, flight] of this.#flights) {
-      if (nowMs >= flight.deadlineMs) this.#fail(batchId, flight, 'Counting did not answer in time.');
+    for (const flight of this.#flights.values()) {
+      if (nowMs >= flight.deadlineMs) this.#fail(flight, 'Counting did not answer in time.');
+    }
+    const fresh = this.#waiting.findIndex(({ deadlineMs }) => nowMs < deadlineMs);
+    const late = this.#waiting.splice(0, fresh === -1 ? this.#waiting.length : fresh);
+    if (late.length > 0) {
+      this.#options.outcome.failed(
+        late.map(({ item }) => item),
+        'Counting is not answering.',
+      );
     }
     this.#dispatch();
   }
@@ -95,8 +112,7 @@ export class CountingLink<Item> {
   #dispatch(): void {
     const { batchRequests, batchesInFlight, deadlineMs, toBatch, clock } = this.#options;
     while (this.#waiting.length > 0 && this.#flights.size < batchesInFlight) {
-      const items = this.#waiting.slice(0, batchRequests);
-      this.#waiting = this.#waiting.slice(batchRequests);
+      const items = this.#waiting.splice(0, batchRequests).map(({ item }) => item);
       this.#lastBatchId = (this.#lastBatchId + 1) >>> 0;
       this.#flights.set(this.#lastBatchId, { items, deadlineMs: clock.monotonicMs() + deadlineMs });
       this.#stream ??= this.#open();
@@ -120,12 +136,13 @@ export class CountingLink<Item> {
 
   #receive(answer: CountedBatch): void {
     const flight = this.#flights.get(answer.batchId);
-    if (flight === undefined) return; // Its time was over: its requests have been answered.
-    if (answer.failure !== '' || answer.results.length !== flight.items.length) {
-      this.#fail(answer.batchId, flight, answer.failure || 'Counting answered another number of requests.');
+    if (flight === undefined) return;
+    this.#flights.delete(answer.batchId);
+    const { items } = flight;
+    if (answer.failure !== '' || answer.results.length !== items?.length) {
+      this.#fail(flight, answer.failure || 'Counting answered another number of requests.');
     } else {
-      this.#flights.delete(answer.batchId);
-      this.#options.outcome.answered(flight.items, answer.results);
+      this.#options.outcome.answered(items, answer.results);
     }
     this.#dispatch();
   }
@@ -134,11 +151,16 @@ export class CountingLink<Item> {
     if (this.#stream !== batches) return;
     this.#stream = undefined;
     batches.end();
-    for (const [batchId, flight] of this.#flights) this.#fail(batchId, flight, 'The connection to counting ended.');
+    const flights = [...this.#flights.values()];
+    this.#flights.clear();
+    for (const flight of flights) this.#fail(flight, 'The connection to counting ended.');
+    this.#dispatch();
   }
 
-  #fail(batchId: number, flight: Flight<Item>, reason: string): void {
-    this.#flights.delete(batchId);
-    this.#options.outcome.failed(flight.items, reason);
+  /** Fails the items of a flight, once. */
+  #fail(flight: Flight<Item>, reason: string): void {
+    const { items } = flight;
+    flight.items = undefined;
+    if (items !== undefined) this.#options.outcome.failed(items, reason);
   }
 }

@@ -39,6 +39,9 @@ export interface ActivationConnectionOptions {
   readonly answerMs?: number;
 }
 
+/** Requests without an answer that a connection remembers, for answers that come too late. */
+const mostGivenUp = 1_000;
+
 interface Waiting {
   readonly request: ActivationRequest;
   readonly timer: NodeJS.Timeout;
@@ -112,7 +115,7 @@ export class ActivationConnection {
       };
       const timer = setTimeout(() => {
         end();
-        this.#givenUp.add(key);
+        this.#giveUp(key);
         reject(unreachable(this.#options, `no answer within ${answerMs} ms`));
       }, answerMs);
       this.#waiting.set(key, {
@@ -213,6 +216,13 @@ export class ActivationConnection {
     if (waiting !== undefined) return waiting;
     if (this.#givenUp.delete(key)) return 'given-up';
     return this.#waiting.size === 1 ? this.#waiting.values().next().value : undefined;
+  }
+
+  /** Remembers the youngest of the requests that nobody waits for any more. */
+  #giveUp(key: string): void {
+    this.#givenUp.add(key);
+    const [oldest] = this.#givenUp;
+    if (this.#givenUp.size > mostGivenUp && oldest !== undefined) this.#givenUp.delete(oldest);
   }
 
   #fail(error: Error): void {
