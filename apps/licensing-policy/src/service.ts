@@ -15,6 +15,7 @@ import {
   type IntervalOverride,
   MusterError,
   mayHost,
+  type ProductGroup,
   type ProductGroupId,
   parseCatalogue,
 } from '@muster/product-groups';
@@ -146,7 +147,8 @@ export class LicensingPolicyService implements LicensingPolicy {
   /**
    * Says on which platform the host runs.
    *
-   * @throws MusterError `SETTING_INVALID` when the catalogue knows no such platform.
+   * @throws MusterError `SETTING_INVALID` when the catalogue knows no such platform, `KEY_WRONG_HOST_PLATFORM` when an
+   * installed key may not be hosted on it.
    */
   async setPlatform(platform: string): Promise<void> {
     const catalogue = await this.#requireCatalogue();
@@ -156,6 +158,12 @@ export class LicensingPolicyService implements LicensingPolicy {
         message: `The catalogue ${catalogue.id} knows no host platform ${platform}.`,
         remedy: `Choose one of: ${[...catalogue.hostPlatforms.keys()].join(', ')}.`,
       });
+    }
+    for (const key of this.#state.keys) {
+      const definition = catalogue.applications.get(key.application as ApplicationId);
+      const group = definition?.groups.get(key.productGroup as ProductGroupId);
+      if (definition === undefined || group === undefined) continue;
+      if (!mayHost(definition, group.id, platform as HostPlatformId)) throw wrongPlatform(group, platform);
     }
     await setHostPlatform(this.#parts.database, platform);
     this.#host = { ...this.#host, platform };
@@ -178,11 +186,7 @@ export class LicensingPolicyService implements LicensingPolicy {
       });
     }
     if (mayHost(definition, productGroup, this.#host.platform as HostPlatformId)) return;
-    throw new MusterError({
-      code: 'KEY_WRONG_HOST_PLATFORM',
-      message: `A ${group.key} key (${group.name}) cannot be hosted on ${this.#host.platform || 'a host without a platform'}.`,
-      remedy: `Host it on one of: ${group.hostPlatforms.join(', ')}.`,
-    });
+    throw wrongPlatform(group, this.#host.platform);
   }
 
   /**
@@ -295,6 +299,14 @@ function catalogueOf(text: string): Catalogue {
     code: 'CATALOGUE_INVALID',
     message: `The catalogue breaks a rule: ${parsed.problems[0]?.message ?? 'unknown'}`,
     remedy: 'Run `muster catalogue check` on it for every problem and its place.',
+  });
+}
+
+function wrongPlatform(group: ProductGroup, platform: string): MusterError {
+  return new MusterError({
+    code: 'KEY_WRONG_HOST_PLATFORM',
+    message: `A ${group.key} key (${group.name}) cannot be hosted on ${platform || 'a host without a platform'}.`,
+    remedy: `Host it on one of: ${group.hostPlatforms.join(', ')}.`,
   });
 }
 

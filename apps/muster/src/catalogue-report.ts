@@ -83,6 +83,7 @@ function* describeApplication(application: Application): Iterable<string> {
 }
 
 function duration(minutes: number): string {
-  if (minutes % 1440 === 0) return `${minutes / 1440} days`;
-  return minutes % 60 === 0 ? `${minutes / 60} hours` : `${minutes} minutes`;
+  const [number, unit] =
+    minutes % 1440 === 0 ? [minutes / 1440, 'day'] : minutes % 60 === 0 ? [minutes / 60, 'hour'] : [minutes, 'minute'];
+  return `${number} ${unit}${number === 1 ? '' : 's'}`;
 }

@@ -26,12 +26,11 @@ export interface FleetMachine {
 export class FleetFileError extends MusterError {
   readonly problems: readonly string[];
 
-  constructor(path: string, problems: readonly string[]) {
-    super({
-      code: 'INPUT_INVALID',
-      message: problems[0] ?? path,
-      remedy: `Columns are ${columns.join(', ')}; the last two may be left out.`,
-    });
+  constructor(
+    problems: readonly string[],
+    remedy = `Columns are ${columns.join(', ')}; the last two may be left out.`,
+  ) {
+    super({ code: 'INPUT_INVALID', message: problems[0] ?? 'The file is wrong.', remedy });
     this.problems = problems;
   }
 }
@@ -72,8 +71,8 @@ export function readFleet(path: string, defaultApplication: string): readonly Fl
       cmid: cmid === '' ? cmidOf(machineName) : cmid.toLowerCase(),
     });
   }
-  if (problems.length > 0) throw new FleetFileError(name, problems.slice(0, mostProblems));
-  if (machines.length === 0) throw new FleetFileError(name, [`${name}:1: the file has no machines.`]);
+  if (problems.length > 0) throw new FleetFileError(problems.slice(0, mostProblems));
+  if (machines.length === 0) throw new FleetFileError([`${name}:1: the file has no machines.`]);
   return machines;
 }
 
@@ -82,7 +81,10 @@ function parseRows(path: string, name: string): readonly Row[] {
   try {
     text = readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (error) {
-    throw new FleetFileError(name, [`${path} cannot be read: ${(error as Error).message}.`]);
+    throw new FleetFileError(
+      [`${path} cannot be read: ${(error as Error).message}.`],
+      'Name a CSV file, or - for standard input.',
+    );
   }
   try {
     return parse(text, {
@@ -95,15 +97,15 @@ function parseRows(path: string, name: string): readonly Row[] {
   } catch (error) {
     if (error instanceof FleetFileError) throw error;
     const line = (error as { lines?: number }).lines ?? 1;
-    throw new FleetFileError(name, [`${name}:${line}: ${(error as Error).message}`]);
+    throw new FleetFileError([`${name}:${line}: ${(error as Error).message}`]);
   }
 }
 
 function checkHeader(header: readonly string[], name: string): string[] {
   const missing = requiredColumns.filter((column) => !header.includes(column));
-  if (missing.length > 0) throw new FleetFileError(name, [`${name}:1: the column ${missing.join(', ')} is missing.`]);
+  if (missing.length > 0) throw new FleetFileError([`${name}:1: the column ${missing.join(', ')} is missing.`]);
   const unknown = header.filter((column) => !columns.some((each) => each === column));
-  if (unknown.length > 0) throw new FleetFileError(name, [`${name}:1: the column ${unknown.join(', ')} is unknown.`]);
+  if (unknown.length > 0) throw new FleetFileError([`${name}:1: the column ${unknown.join(', ')} is unknown.`]);
   return [...header];
 }
 

@@ -7,7 +7,7 @@ const longestSocketPath = 100;
 
 /** Where `muster serve` keeps its data unless told: `$XDG_DATA_HOME/muster`, else `~/.local/share/muster`. */
 export function defaultDataDirectory(): string {
-  return process.env.MUSTER_DATA ?? join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'muster');
+  return process.env.MUSTER_DATA || join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'muster');
 }
 
 /** Where the vendors are kept that this user's muster commands believe. */

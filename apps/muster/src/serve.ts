@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { createLogger, type LogLevel } from '@muster/service-kit';
 import { musterDemoFleet } from './demo-fleet.ts';
 import { colour, exitCodes, formatTime, print, printJson, say } from './output.ts';
@@ -7,6 +8,8 @@ import { rememberVendor } from './trusted-vendors.ts';
 /** The options of `muster serve`, parsed. */
 export interface ServeOptions {
   readonly dataDirectory: string;
+  /** Whether the directory is removed at the end, and with it the demo vendor. */
+  readonly temporary: boolean;
   readonly activationPort: number;
   readonly activationAddress?: string | undefined;
   readonly catalogue?: string | undefined;
@@ -26,7 +29,7 @@ export interface ServeOptions {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const stop = stopSignal();
-  if (!options.json) say('Starting the embedded database and the services ...');
+  if (!options.json) say('Starting the database and the services ...');
   const site = await startSite({
     dataDirectory: options.dataDirectory,
     activationPort: options.activationPort,
@@ -38,8 +41,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.hostPlatform === undefined ? {} : { hostPlatform: options.hostPlatform }),
     ...(options.database === undefined ? {} : { databaseUrl: options.database }),
   });
+  const vendorKeyFile = rememberDemoVendor(site);
   try {
-    const vendorKeyFile = rememberDemoVendor(site);
+    if (options.catalogue !== undefined && site.catalogue === undefined) {
+      say(`The catalogue ${options.catalogue} is valid and not in force: no vendor has signed it here.`);
+    }
     if (options.json) printJson(readyDocument(site, vendorKeyFile));
     else printReady(site, options, vendorKeyFile);
     if (options.demoFleet) await musterDemoFleet(site, stop.signal);
@@ -48,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     if (!options.json) say('Answering what has been asked, then stopping ...');
   } finally {
     await site.stop();
+    if (options.temporary && vendorKeyFile !== undefined) rmSync(vendorKeyFile, { force: true });
   }
 }
 

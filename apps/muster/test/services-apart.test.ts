@@ -27,7 +27,7 @@ beforeAll(async () => {
   await startCounting();
   await startPolicy();
   await startGateway();
-});
+}, 60_000);
 
 afterAll(() => {
   for (const child of running.values()) child.kill('SIGKILL');

@@ -31,10 +31,8 @@ const none = new Uint8Array();
 export function toCountBatch(batchId: number, gatewayId: string, judged: readonly JudgedRequest[]): CountBatch {
   const rules = new Map<string, ApplicationRules>();
   const requests = judged.map((each) => {
-    if (each.judgement.ok) {
-      const { application } = each.judgement;
-      if (!rules.has(application.id)) rules.set(application.id, countRules(application));
-    }
+    const application = applicationOf(each);
+    if (application !== undefined && !rules.has(application.id)) rules.set(application.id, countRules(application));
     return toCountRequest(each);
   });
   return { batchId, gatewayId, rules: [...rules.values()], requests };
@@ -50,13 +48,10 @@ export function countRules(application: Application): ApplicationRules {
 }
 
 /** The result that a client gets, of a request and of what counting committed. */
-export function toResult(
-  { request, judgement, view }: JudgedRequest,
-  counted: CountedRequest,
-  nowMs: number,
-): ActivationResult {
+export function toResult(judged: JudgedRequest, counted: CountedRequest, nowMs: number): ActivationResult {
+  const { request, judgement, view } = judged;
   const code = resultCodeName(counted.code) ?? 'UNAVAILABLE';
-  const application = judgement.ok ? judgement.application : view.catalogue?.applications.get(request.application);
+  const application = applicationOf(judged);
   const intervals = application === undefined ? undefined : view.intervalsOf(application);
   const granted = code === 'GRANTED' && application !== undefined;
   const validityMinutes = granted ? application.validityDays * minutesPerDay : 0;
@@ -77,6 +72,11 @@ export function toResult(
     activationId: counted.activationId.length === 16 ? formatUuid(counted.activationId) : randomUUID(),
     graceMinutes: (application?.graceDays ?? 0) * minutesPerDay,
   };
+}
+
+/** The application that a request names, also where it was refused; undefined when the catalogue knows none. */
+function applicationOf({ request, judgement, view }: JudgedRequest): Application | undefined {
+  return judgement.ok ? judgement.application : view.catalogue?.applications.get(request.application);
 }
 
 function toCountRequest({ request, remoteAddress, judgement }: JudgedRequest): CountRequest {

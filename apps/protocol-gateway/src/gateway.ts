@@ -181,7 +181,7 @@ export class ProtocolGateway {
           } catch (error) {
             this.#parts.logger.warn({ err: error }, 'policy cannot be watched; the last snapshot stays in force');
           }
-          if (!this.#draining) await new Promise((rest) => setTimeout(rest, policyRetryMs).unref());
+          if (!this.#draining) await new Promise((rest) => setTimeout(rest, policyRetryMs));
         }
       };
       follow();
@@ -392,7 +392,7 @@ function listenError(error: NodeJS.ErrnoException, address: string, port: number
     return new MusterError({
       code: 'PORT_IN_USE',
       message: `Port ${port} on ${address} is in use by another program.`,
-      remedy: 'Stop that program, or choose another port with --activation-port.',
+      remedy: 'Stop that program, or choose another port (--activation-port, MUSTER_GATEWAY_PORT).',
       cause: error,
     });
   }

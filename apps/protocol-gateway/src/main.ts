@@ -12,7 +12,7 @@ await runService({
   settings: {
     MUSTER_GATEWAY_COUNTING: hostAndPort().default('127.0.0.1:7101').describe('Address of counting'),
     MUSTER_GATEWAY_POLICY: hostAndPort().default('127.0.0.1:7102').describe('Address of licensing-policy'),
-    MUSTER_GATEWAY_ADDRESS: text().optional().describe('Address that clients reach; all when it is left out'),
+    MUSTER_GATEWAY_ADDRESS: text().optional().describe('Address to listen on; all when it is left out'),
     MUSTER_GATEWAY_PORT: wholeNumber(0, 65_535).default(1688).describe('TCP port for clients'),
     MUSTER_GATEWAY_ID: text()
       .default(`gateway-${randomBytes(4).toString('hex')}`)

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { MusterError } from '@muster/product-groups';
@@ -23,11 +23,15 @@ const vacuumEveryMs = 6 * 60 * 60 * 1000;
  * @throws MusterError `DATA_DIRECTORY_LOCKED`, `DATA_DIRECTORY_UNUSABLE` or `DATABASE_UNUSABLE`.
  */
 export async function openPglite(options: { readonly directory: string }): Promise<Database> {
+  const files = join(options.directory, 'pglite');
   makeDirectory(options.directory);
   const lock = lockDirectory(options.directory);
   let engine: PGlite;
   try {
-    engine = await PGlite.create({ dataDir: join(options.directory, 'pglite'), parsers });
+    // The engine makes its files readable and writable for everybody; the directory above them is not.
+    mkdirSync(files, { recursive: true, mode: 0o700 });
+    chmodSync(files, 0o700);
+    engine = await PGlite.create({ dataDir: files, parsers });
   } catch (error) {
     lock.release();
     throw new MusterError({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { builtInCatalogues } from './built-in-catalogues.ts';
 import { builtInApplication, builtInText, parsed } from '../test/catalogues.ts';
+import { builtInCatalogues } from './built-in-catalogues.ts';
 
 describe('the catalogue windows-2008', () => {
   const windows = builtInApplication('windows-2008', 'windows');

@@ -14,7 +14,7 @@ export const catalogueRanges = {
   activationIntervalMinutes: allowedIntervals.activationIntervalMinutes,
   graceDays: { min: 0, max: 365 },
   countRetentionDays: { min: 1, max: 365 },
-  clockSkewMinutes: { min: 1, max: 1440 },
+  clockSkewMinutes: { min: 1, max: 240 },
   threshold: { min: 1, max: 1_000_000 },
   initialGraceDays: { min: 0, max: 365 },
 } as const satisfies Readonly<Record<string, NumberRange>>;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { smallCatalogue } from '../test/catalogues.ts';
 import { builtInCatalogues } from './built-in-catalogues.ts';
 import { catalogueLimits } from './catalogue-limits.ts';
 import { parseCatalogue } from './parse-catalogue.ts';
-import { smallCatalogue } from '../test/catalogues.ts';
 
 function problemsOf(text: string): string[] {
   const result = parseCatalogue(text, 'f');

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { builtInApplication } from '../test/catalogues.ts';
 import { isClone } from './clone.ts';
 import { countCap, highestThreshold, isCounted, isGranted, raisesCount } from './counting.ts';
 import { machineClasses } from './machine-class.ts';
-import { builtInApplication } from '../test/catalogues.ts';
 
 const windows = builtInApplication('windows-2008', 'windows');
 const database = builtInApplication('acme-suite', 'database');

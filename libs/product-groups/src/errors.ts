@@ -21,7 +21,7 @@ export interface MusterErrorDetails {
 }
 
 /**
- * The one family of expected errors (STYLE: stable `code`, one-sentence `message`, `remedy`, `cause`).
+ * The one family of expected errors (a stable `code`, a `message` and a `remedy` of one sentence each, the `cause`).
  *
  * @example
  * throw new MusterError({ code: 'PORT_IN_USE', message: 'Port 1688 is taken.', remedy: 'Choose another port.' });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { builtInApplication, builtInText, parsed, smallCatalogueWith } from '../test/catalogues.ts';
 import type { Application } from './catalogue.ts';
 import { editionsServedBy, findGroupByKey, groupsServedBy, highestGroup, keyKinds, mayHost } from './hierarchy.ts';
 import { applicationId, editionId, hostPlatformId, productGroupId } from './identifiers.ts';
-import { builtInApplication, builtInText, parsed, smallCatalogueWith } from '../test/catalogues.ts';
 
 const windows2008 = parsed(builtInText('windows-2008'));
 const windows = builtInApplication('windows-2008', 'windows');

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { builtInApplication } from '../test/catalogues.ts';
 import type { IntervalName } from './allowed-intervals.ts';
 import { allowedIntervals } from './allowed-intervals.ts';
 import { MusterError } from './errors.ts';
 import { checkIntervalOverride, effectiveIntervals } from './intervals.ts';
-import { builtInApplication } from '../test/catalogues.ts';
 
 const windows = builtInApplication('windows-2008', 'windows');
 const names = Object.keys(allowedIntervals) as IntervalName[];

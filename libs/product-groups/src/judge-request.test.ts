@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { builtInText, parsed } from '../test/catalogues.ts';
 import { applicationId, editionId } from './identifiers.ts';
 import type { Coverage } from './judge-request.ts';
 import { judgeRequest } from './judge-request.ts';
-import { builtInText, parsed } from '../test/catalogues.ts';
 
 const catalogue = parsed(builtInText('windows-2008'));
 const nowMs = 1_800_000_000_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { builtInText, parsed, smallCatalogue, smallCatalogueWith } from '../test/catalogues.ts';
 import { formatCatalogueProblem } from './catalogue-problem.ts';
 import { parseCatalogue } from './parse-catalogue.ts';
-import { builtInText, parsed, smallCatalogue, smallCatalogueWith } from '../test/catalogues.ts';
 
 /** Every problem of a text as `line:column path: message`. */
 function problemsOf(text: string): string[] {
@@ -102,14 +102,7 @@ describe('every number has its range, both ends included', () => {
       (value: unknown) => inApplication('countRetentionDays', value),
       'applications.app.',
     ],
-    [
-      15,
-      'clockSkewMinutes',
-      1,
-      1440,
-      (value: unknown) => inApplication('clockSkewMinutes', value),
-      'applications.app.',
-    ],
+    [15, 'clockSkewMinutes', 1, 240, (value: unknown) => inApplication('clockSkewMinutes', value), 'applications.app.'],
     [
       23,
       'threshold',

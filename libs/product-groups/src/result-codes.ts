@@ -71,8 +71,8 @@ export const resultCodes: Readonly<Record<ResultCodeName, CodeDescription>> = {
     remedy: 'Check that the client is a Muster client and that nothing between it and the host alters the traffic.',
   },
   RATE_LIMITED: {
-    meaning: 'The client asks too often.',
-    cause: 'One address sent more requests than the host accepts from it.',
+    meaning: 'The host takes no more requests at this moment.',
+    cause: 'More requests are under way than the host works on at once.',
     remedy: 'Try again after the time that the answer names.',
   },
   UNAVAILABLE: {

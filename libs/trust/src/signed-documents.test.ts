@@ -22,9 +22,9 @@ import {
   vendor,
 } from '../test/fixtures.ts';
 import {
-  isWithin,
   issueGatewayCredential,
   issueHostCertificate,
+  isWithin,
   keyId,
   signBatch,
   signCatalogue,

@@ -1,4 +1,4 @@
-/** Other protocols that find their way to the port, as their first byte tells; for a metric (DESIGN 1, S6). */
+/** Other protocols that find their way to the port, as their first byte tells; for a metric (DESIGN 1). */
 export const foreignProtocols = ['dce-rpc', 'tls', 'smb', 'proxy-protocol', 'ssh', 'http', 'unknown'] as const;
 
 export type ForeignProtocol = (typeof foreignProtocols)[number];

@@ -41,7 +41,7 @@ export class FrameReader {
     this.#maximumPayloadBytes = maximumPayloadBytes;
   }
 
-  /** Whether a frame has begun and is not complete: the time to complete it runs (REFERENCES 2.2). */
+  /** Whether a frame has begun and is not complete: the time to complete it runs. */
   get hasPartialFrame(): boolean {
     return this.#headerBytes > 0;
   }

@@ -1,4 +1,4 @@
-import type { Command } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { collect, parseCount, parseHost } from './parse.ts';
 
 /** `muster fleet run`. */
@@ -10,11 +10,10 @@ export function addFleetCommands(program: Command): void {
     .requiredOption('--host <host:port>', 'the host to ask; port 1688 when it is left out', parseHost)
     .option('--concurrency <n>', 'requests at the same time; with 1, counts rise row by row', parseCount(10_000), 1)
     .option('--application <id>', 'application of editions that no built-in catalogue knows', 'windows')
-    .option(
-      '--vendor-key <file>',
-      "a vendor's public key (JWK) to believe; repeatable (default: those that this user's `muster serve` made)",
-      collect,
-      [] as readonly string[],
+    .addOption(
+      new Option('--vendor-key <file>', "a vendor's public key (JWK) to believe; repeatable")
+        .argParser(collect)
+        .default([] as readonly string[], "those that this user's `muster serve` made"),
     )
     .option('--answer-seconds <n>', 'longest wait for an answer', parseCount(600), 10)
     .option('--json', 'print one JSON document with every result', false)

@@ -7,7 +7,7 @@ export function addMachinesCommands(program: Command): void {
   machines
     .command('list')
     .description('List every machine, ordered by application and CMID.')
-    .option('--data <dir>', 'data directory of the site', defaultDataDirectory())
+    .option('--data <dir>', 'data directory of the site; also $MUSTER_DATA', defaultDataDirectory())
     .option('--application <id>', 'only the machines of this application', '')
     .option('--cloned', 'only CMIDs that were seen with different fingerprints or machine names', false)
     .addOption(new Option('--json', 'print one JSON document').default(false).conflicts('csv'))

@@ -20,19 +20,22 @@ export function addServeCommand(program: Command): void {
     .option('--activation-address <address>', 'address to listen on (default: all)')
     .option('--catalogue <name|file>', 'built-in catalogue or file (default: the one in force, else windows-2008)')
     .option('--host-platform <name>', 'platform of this host, from the catalogue (default: one that may host the keys)')
-    .option('--demo', 'make a demo vendor and activate a KMS key', false)
-    .option(
-      '--demo-key <kind>',
-      'kind of key to activate, for example KMS_C; repeatable (default: the widest of each application)',
-      collect,
-      [] as readonly string[],
+    .option('--demo', 'make a demo vendor and activate a KMS key; the next two imply it', false)
+    .addOption(
+      new Option('--demo-key <kind>', 'kind of key to activate, for example KMS_C; repeatable')
+        .argParser(collect)
+        .default([] as readonly string[], 'the widest of each application'),
     )
     .option(
       '--demo-fleet',
       'let 30 demonstration machines muster; without --data in a directory that is removed',
       false,
     )
-    .option('--database <url>', 'use this PostgreSQL (postgres://...) instead of the embedded database')
+    .addOption(
+      new Option('--database <url>', 'use this PostgreSQL (postgres://...) instead of the embedded database').env(
+        'MUSTER_DATABASE',
+      ),
+    )
     .addOption(
       new Option('--log-level <level>', 'what is logged on standard error').choices(logLevels).default('warn' as const),
     )
@@ -50,12 +53,12 @@ Ctrl-C and SIGTERM answer what has been asked, then end; a second one ends at on
     )
     .action(async (options) => {
       const { serve } = await import('../serve.ts');
-      const temporary = options.demoFleet && options.data === undefined && process.env.MUSTER_DATA === undefined;
+      const temporary = options.demoFleet && options.data === undefined && !process.env.MUSTER_DATA;
       const dataDirectory = temporary
         ? mkdtempSync(join(tmpdir(), 'muster-demo-'))
         : (options.data ?? defaultDataDirectory());
       try {
-        await serve({ ...options, dataDirectory });
+        await serve({ ...options, dataDirectory, temporary });
       } finally {
         if (temporary) rmSync(dataDirectory, { recursive: true, force: true });
       }

@@ -149,7 +149,7 @@ export interface ActivationResult {
   readonly cmid: Uint8Array;
   /** The site's count of the application after this request, capped at twice the highest threshold. */
   readonly count: number;
-  /** The count that the edition needs. 0 where the edition is not covered. */
+  /** The count that the edition needs. 0 where the request was not counted: PRODUCT_NOT_COVERED and CLOCK_SKEW. */
   readonly threshold: number;
   /** How long a refused client waits before it asks again. */
   readonly activationIntervalMinutes: number;
