@@ -1,7 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import type { CountedRequest, Counting } from '@muster/contracts/counting';
-import type { LicensingPolicy, PolicySnapshot } from '@muster/contracts/policy';
-import { judgeRequest, MusterError, type ResultCodeName, resultCodes } from '@muster/product-groups';
+import type { LicensingPolicy } from '@muster/contracts/policy';
+import { judgeRequest, type ResultCodeName, resultCodes } from '@muster/product-groups';
 import type { Clock, Logger } from '@muster/service-kit';
 import {
   encodeActivationReply,
@@ -17,11 +16,12 @@ import {
   type WireResultCodeName,
 } from '@muster/wire-codec';
 import { type JudgedRequest, toCountBatch, toResult } from './answer.ts';
-import { Connection, type ConnectionEvents, plainAddress } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { CountingLink } from './counting-link.ts';
 import { CredentialKeeper } from './credential-keeper.ts';
 import type { GatewayLimits } from './limits.ts';
-import { PolicyView } from './policy-view.ts';
+import { Listener } from './listener.ts';
+import { PolicyFollower } from './policy-follower.ts';
 import { RetryAdvice } from './retry-advice.ts';
 import { GatewayStatistics, increment } from './statistics.ts';
 
@@ -42,8 +42,6 @@ interface WaitingRequest extends JudgedRequest {
 }
 
 const sweepMs = 250;
-const policyRetryMs = 1_000;
-const listenBacklog = 4_096;
 
 /**
  * The activation protocol on TCP (DESIGN 4.1 and 5): frames in, judged against the policy snapshot, counted in
@@ -54,24 +52,16 @@ export class ProtocolGateway {
   readonly #parts: GatewayParts;
   readonly #credentials: CredentialKeeper;
   readonly #link: CountingLink<WaitingRequest>;
-  readonly #server: Server;
-  readonly #connections = new Set<Connection>();
-  readonly #connectionsByAddress = new Map<string, number>();
+  readonly #policy: PolicyFollower;
+  readonly #listener: Listener;
   readonly #retryAdvice = new RetryAdvice();
-  readonly #connectionEvents: ConnectionEvents = {
-    frame: (connection, frame) => this.#handleFrame(connection, frame),
-    problem: (connection, problem) => this.#handleProblem(connection, problem),
-    closed: (connection) => this.#forget(connection),
-  };
-  #view: PolicyView | undefined;
   #inFlight = 0;
-  /** Connections that came in, taken or not. */
-  #arrivals = 0;
   #draining = false;
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#policy = new PolicyFollower(parts.policy, parts.gatewayId, parts.logger);
     this.#credentials = new CredentialKeeper(parts.policy, parts.gatewayId, parts.clock, parts.logger);
     this.#link = new CountingLink<WaitingRequest>({
       counting: parts.counting,
@@ -86,18 +76,21 @@ export class ProtocolGateway {
       batchesInFlight: parts.limits.batchesInFlight,
       deadlineMs: parts.limits.countingMs,
     });
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, allowHalfOpen: true });
-    this.#server.maxConnections = parts.limits.connections;
-    this.#server.on('connection', (socket) => this.#accept(socket));
-    this.#server.on('drop', () => {
-      this.#arrivals += 1;
-      increment(this.statistics.limits, 'connections');
+    this.#listener = new Listener({
+      limits: parts.limits,
+      clock: parts.clock,
+      statistics: this.statistics,
+      events: {
+        frame: (connection, frame) => this.#handleFrame(connection, frame),
+        problem: (connection, problem) => this.#handleProblem(connection, problem),
+      },
+      onConnection: () => this.#link.expectMore(),
     });
   }
 
   /** Connections that are open now. */
   get connectionsOpen(): number {
-    return this.#connections.size;
+    return this.#listener.connectionsOpen;
   }
 
   /** When the present credential ends, milliseconds since 1970; 0 while there is none. */
@@ -112,21 +105,17 @@ export class ProtocolGateway {
    * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
    */
   async start(address: string | undefined, port: number): Promise<number> {
-    await this.#followPolicy();
+    await this.#policy.start();
     await this.#credentials.renewWhenDue();
-    const bound = await listen(this.#server, address, port);
+    const bound = await this.#listener.listen(address, port);
     this.#sweeper = setInterval(() => this.sweep(), sweepMs);
     return bound;
   }
 
   /** Enforces every time limit by the clock. Runs by itself four times a second. */
   sweep(): void {
-    const nowMs = this.#parts.clock.monotonicMs();
     this.#link.expire();
-    for (const connection of this.#connections) {
-      const passed = connection.expired(nowMs);
-      if (passed !== undefined) increment(this.statistics.limits, passed);
-    }
+    this.#listener.sweep();
     this.#credentials.renewWhenDue();
   }
 
@@ -137,88 +126,10 @@ export class ProtocolGateway {
   async drain(): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
-    const { drainQuietMs, drainMs } = this.#parts.limits;
-    await this.#takeBacklog();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const startedMs = this.#parts.clock.monotonicMs();
-    const ending = setInterval(() => {
-      const nowMs = this.#parts.clock.monotonicMs();
-      const late = nowMs - startedMs >= drainMs;
-      for (const connection of this.#connections) {
-        if (late) connection.destroy();
-        else connection.endIfQuiet(nowMs, drainQuietMs);
-      }
-    }, 20);
-    await closed;
-    clearInterval(ending);
+    this.#policy.stop();
+    await this.#listener.drain();
     clearInterval(this.#sweeper);
     this.#link.close();
-  }
-
-  /**
-   * Connections that the system has taken already are ours to answer, and closing the listener would reset them. The
-   * event loop brings in one a turn, so they are all here after a whole turn without one.
-   */
-  async #takeBacklog(): Promise<void> {
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
-    for (let turns = 0, before = -1; before < this.#arrivals && turns < listenBacklog; turns += 1) {
-      before = this.#arrivals;
-      await turn(); // The rest of a turn that had begun.
-      await turn();
-    }
-  }
-
-  /** Takes over the first snapshot before it returns, and each later one when it comes, for as long as it runs. */
-  #followPolicy(): Promise<void> {
-    return new Promise((resolve) => {
-      const follow = async () => {
-        while (!this.#draining) {
-          try {
-            for await (const snapshot of this.#parts.policy.watchSnapshots({ gatewayId: this.#parts.gatewayId })) {
-              await this.#takeOver(snapshot);
-              resolve();
-            }
-          } catch (error) {
-            this.#parts.logger.warn({ err: error }, 'policy cannot be watched; the last snapshot stays in force');
-          }
-          if (!this.#draining) await new Promise((rest) => setTimeout(rest, policyRetryMs));
-        }
-      };
-      follow();
-    });
-  }
-
-  async #takeOver(snapshot: PolicySnapshot): Promise<void> {
-    try {
-      this.#view = await PolicyView.from(snapshot);
-      this.#parts.logger.info({ revision: snapshot.revision }, 'policy snapshot in force');
-    } catch (error) {
-      this.#parts.logger.error({ err: error }, 'a policy snapshot was refused; the one before stays in force');
-    }
-  }
-
-  #accept(socket: Socket): void {
-    const { limits, clock } = this.#parts;
-    this.#arrivals += 1;
-    const address = plainAddress(socket.remoteAddress);
-    const open = this.#connectionsByAddress.get(address) ?? 0;
-    if (limits.connectionsPerAddress > 0 && open >= limits.connectionsPerAddress) {
-      increment(this.statistics.limits, 'connections-per-address');
-      socket.on('error', () => undefined);
-      socket.destroy();
-      return;
-    }
-    this.#connectionsByAddress.set(address, open + 1);
-    this.statistics.connectionsAccepted += 1;
-    this.#link.expectMore();
-    this.#connections.add(new Connection(socket, limits, this.#connectionEvents, () => clock.monotonicMs()));
-  }
-
-  #forget(connection: Connection): void {
-    this.#connections.delete(connection);
-    const open = (this.#connectionsByAddress.get(connection.remoteAddress) ?? 1) - 1;
-    if (open > 0) this.#connectionsByAddress.set(connection.remoteAddress, open);
-    else this.#connectionsByAddress.delete(connection.remoteAddress);
   }
 
   #handleFrame(connection: Connection, frame: Frame): void {
@@ -275,13 +186,13 @@ export class ProtocolGateway {
       return 'RATE_LIMITED';
     }
     const nowMs = this.#parts.clock.nowMs();
-    if (this.#view === undefined) return 'UNAVAILABLE';
-    if (this.#view.coverageAt(nowMs).size === 0) return 'HOST_NOT_ACTIVATED';
+    if (this.#policy.view === undefined) return 'UNAVAILABLE';
+    if (this.#policy.view.coverageAt(nowMs).size === 0) return 'HOST_NOT_ACTIVATED';
     return this.#credentials.current(nowMs) === undefined ? 'UNAVAILABLE' : undefined;
   }
 
   #judge(request: ReceivedActivationRequest): Omit<JudgedRequest, 'remoteAddress'> | undefined {
-    const view = this.#view;
+    const view = this.#policy.view;
     if (view?.catalogue === undefined) return undefined;
     const nowMs = this.#parts.clock.nowMs();
     const host = { catalogue: view.catalogue, coverage: view.coverageAt(nowMs), nowMs };
@@ -373,35 +284,6 @@ function describeProblem(problem: Exclude<FrameProblem, { kind: 'foreign-protoco
     case 'payload-too-large':
       return `The frame announces ${problem.length} bytes, and ${problem.maximum} are allowed.`;
   }
-}
-
-function listen(server: Server, address: string | undefined, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(listenError(error, address ?? 'all addresses', port)),
-    );
-    server.listen({ ...(address === undefined ? {} : { host: address }), port, backlog: listenBacklog }, () => {
-      const bound = server.address();
-      resolve(bound === null || typeof bound === 'string' ? port : bound.port);
-    });
-  });
-}
-
-function listenError(error: NodeJS.ErrnoException, address: string, port: number): MusterError {
-  if (error.code === 'EADDRINUSE') {
-    return new MusterError({
-      code: 'PORT_IN_USE',
-      message: `Port ${port} on ${address} is in use by another program.`,
-      remedy: 'Stop that program, or choose another port (--activation-port, MUSTER_GATEWAY_PORT).',
-      cause: error,
-    });
-  }
-  return new MusterError({
-    code: 'ADDRESS_UNUSABLE',
-    message: `The gateway cannot listen on ${address} port ${port}: ${error.message}.`,
-    remedy: 'Choose an address of this machine, and a port that this user may open.',
-    cause: error,
-  });
 }
 
 function missingAnswer(): never {

@@ -32,8 +32,9 @@ export async function runService<Shape extends SettingsShape>(definition: Servic
     const settings = loadSettings(shape, process.env);
     const logger = createLogger(definition.name, settings.MUSTER_LOG_LEVEL as z.output<typeof logLevelSetting>);
     const stop = await definition.start(settings as unknown as Settings<Shape>, logger);
+    const asked = stopSignal(); // Before anybody is told that it is ready, and so may be stopped.
     logger.info('ready');
-    await stopSignal();
+    await asked;
     logger.info('draining');
     setTimeout(() => {
       logger.error({ drainMs }, 'the drain took too long');
