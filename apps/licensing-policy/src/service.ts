@@ -63,6 +63,8 @@ export class LicensingPolicyService implements LicensingPolicy {
   readonly #feed: SnapshotFeed<PolicySnapshot>;
   #host: HostIdentity;
   #state: PolicyState;
+  /** The catalogue in force, once it was verified and parsed. */
+  #read: { readonly signedCatalogue: string; readonly catalogue: Catalogue } | undefined;
 
   private constructor(parts: LicensingPolicyParts, host: HostIdentity, state: PolicyState) {
     this.#parts = parts;
@@ -140,8 +142,13 @@ export class LicensingPolicyService implements LicensingPolicy {
 
   /** The catalogue in force; undefined while there is none. */
   async catalogue(): Promise<Catalogue | undefined> {
-    if (this.#state.signedCatalogue === '') return undefined;
-    return catalogueOf((await verifyCatalogue(this.#state.signedCatalogue, this.#vendorKeys())).text);
+    const { signedCatalogue } = this.#state;
+    if (signedCatalogue === '') return undefined;
+    if (this.#read?.signedCatalogue !== signedCatalogue) {
+      const { text } = await verifyCatalogue(signedCatalogue, this.#vendorKeys());
+      this.#read = { signedCatalogue, catalogue: catalogueOf(text) };
+    }
+    return this.#read.catalogue;
   }
 
   /**

@@ -19,10 +19,14 @@ export interface LocalAnswers {
  * started it may open.
  */
 export const LocalSocket = {
-  /** Serves the socket of a data directory that this process has locked. Returns what closes it. */
+  /**
+   * Serves the socket of a data directory that this process has locked.
+   *
+   * @returns what closes it.
+   * @throws MusterError `DATA_DIRECTORY_UNUSABLE`.
+   */
   async open(dataDirectory: string, answers: LocalAnswers): Promise<() => void> {
     const path = socketPath(dataDirectory);
-    rmSync(path, { force: true }); // Left by a process that was killed: the lock says that it is gone.
     const server = new Server();
     const rules = allCountRules(answers.catalogue);
     const site: SiteInterface = {
@@ -30,12 +34,22 @@ export const LocalSocket = {
       listMachines: (request) => answers.counting.listMachines({ ...request, rules }),
     };
     addToServer(server, SiteService, site);
-    await new Promise<void>((resolve, reject) => {
-      server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
-        error === null ? resolve() : reject(error),
-      );
-    });
-    chmodSync(path, 0o600);
+    try {
+      rmSync(path, { force: true }); // Left by a process that was killed: the lock says that it is gone.
+      await new Promise<void>((resolve, reject) => {
+        server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
+          error === null ? resolve() : reject(error),
+        );
+      });
+      chmodSync(path, 0o600);
+    } catch (error) {
+      throw new MusterError({
+        code: 'DATA_DIRECTORY_UNUSABLE',
+        message: `The socket ${path} cannot be made: ${(error as Error).message}.`,
+        remedy: 'Remove what stands in its place, or choose another data directory.',
+        cause: error,
+      });
+    }
     return () => {
       server.forceShutdown();
       rmSync(path, { force: true });

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Counting } from '@muster/contracts/counting';
 import { countingMigrations, createCounting, OutboxRelay } from '@muster/counting';
 import { type Database, lockDirectory, openDatabase } from '@muster/database';
-import { InProcessBus } from '@muster/events';
+import { type EventListener, InProcessBus } from '@muster/events';
 import { LicensingPolicyService, policyMigrations } from '@muster/licensing-policy';
 import { type Catalogue, MusterError } from '@muster/product-groups';
 import { countRules, defaultLimits, type GatewayLimits, ProtocolGateway } from '@muster/protocol-gateway';
@@ -34,6 +34,8 @@ export interface SiteOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly limits?: Partial<GatewayLimits>;
+  /** Gets every event, also those that an earlier process committed and could not publish any more. */
+  readonly onEvent?: EventListener;
 }
 
 /** A site that runs in this process. */
@@ -98,6 +100,7 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   for (const key of keys) await activateKey(policy, vendor, key, clock);
 
   const bus = new InProcessBus();
+  if (options.onEvent !== undefined) bus.subscribe(options.onEvent);
   const relay = new OutboxRelay({ database, bus, hostId: policy.host.hostId, logger });
   const counting = createCounting({ database, clock, logger, onCommitted: () => relay.wake() });
   closers.push(() => relay.stop());
