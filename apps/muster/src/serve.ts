@@ -29,7 +29,8 @@ export interface ServeOptions {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const stop = stopSignal();
-  if (!options.json) say('Starting the database and the services ...');
+  // A person waits for some seconds; a script is told only what went wrong.
+  if (process.stderr.isTTY) say('Starting the database and the services ...');
   const site = await startSite({
     dataDirectory: options.dataDirectory,
     activationPort: options.activationPort,
@@ -51,7 +52,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     if (options.demoFleet) await musterDemoFleet(site, stop.signal);
     if (!options.json && !stop.signal.aborted) printNext(site, options);
     await stop.asked;
-    if (!options.json) say('Answering what has been asked, then stopping ...');
+    if (process.stderr.isTTY) say('Answering what has been asked, then stopping ...');
   } finally {
     await site.stop();
     if (options.temporary && vendorKeyFile !== undefined) rmSync(vendorKeyFile, { force: true });
