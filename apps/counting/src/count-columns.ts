@@ -46,7 +46,7 @@ export function toColumns(batch: CountBatch, nowMs: number): BatchColumns {
       column((request) => machineClassName(request.machineClass) ?? ''),
       column((request) => request.machineName),
       column((request) => Buffer.from(request.fingerprint).toString('hex')),
-      column((request) => licenceStatusName(request.licenceStatus) ?? 'unlicensed'),
+      column((request) => licenceStatusName(request.licenceStatus) ?? ''),
       column((request) => request.clientVersion),
       column((request) => request.remoteAddress),
       column((request) => request.raisesCount),
@@ -72,6 +72,7 @@ function requestProblem(request: CountRequest, applications: ReadonlySet<string>
     return `the previous CMID has ${request.previousCmid.length} bytes, not 16.`;
   }
   if (machineClassName(request.machineClass) === undefined) return 'the machine class is unknown.';
+  if (licenceStatusName(request.licenceStatus) === undefined) return 'the licence status is unknown.';
   if (request.refusal !== ResultCode.UNSPECIFIED) return undefined;
   if (request.threshold < 1) return `the threshold is ${request.threshold}, and the least is 1.`;
   if (!applications.has(request.application)) return `no rules are given for the application ${request.application}.`;

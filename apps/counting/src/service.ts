@@ -1,4 +1,3 @@
-import { ResultCode } from '@muster/contracts/activation';
 import type {
   CountBatch,
   CountedBatch,
@@ -63,8 +62,8 @@ async function countOne(
 
 function toCountedRequest(row: CountedRow): CountedBatch['results'][number] {
   return {
-    activationId: parseUuid(row.activation_id) ?? new Uint8Array(16),
-    code: resultCodeNumber(row.code as WireResultCodeName) ?? ResultCode.UNSPECIFIED,
+    activationId: parseUuid(row.activation_id) ?? new Uint8Array(),
+    code: resultCodeNumber(row.code as WireResultCodeName),
     count: row.count,
   };
 }

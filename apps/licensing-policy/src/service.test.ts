@@ -42,7 +42,7 @@ afterAll(() => database.close());
 /** Expects a refusal of a code that changes nothing: neither here, nor in the database, nor for gateways. */
 async function expectRefused(policy: LicensingPolicyService, attempt: Promise<unknown>, code: string, message: RegExp) {
   const before = policy.state;
-  const watcher = policy.watchSnapshots()[Symbol.asyncIterator]();
+  const watcher = policy.watchSnapshots({ gatewayId: 'gateway-1' })[Symbol.asyncIterator]();
   await watcher.next();
   const next = watcher.next();
   await expect(attempt).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
@@ -263,7 +263,9 @@ describe('snapshots', () => {
   test('come at once, then with each change, to a slow watcher at least the last; close ends them', async () => {
     const policy = await openWindowsPolicy(database);
     const { revision } = policy.state;
-    const [watcher, slow] = [policy, policy].map((each) => each.watchSnapshots()[Symbol.asyncIterator]());
+    const [watcher, slow] = [policy, policy].map((each) =>
+      each.watchSnapshots({ gatewayId: 'gateway-1' })[Symbol.asyncIterator](),
+    );
     expect((await slow?.next())?.value.revision).toBe(revision);
     expect((await watcher?.next())?.value.revision).toBe(revision);
     for (const minutes of [30, 60, 90]) {
@@ -381,7 +383,7 @@ test('no private key and no secret stands in a table, a log line, a snapshot or 
 });
 
 async function present(policy: LicensingPolicyService): Promise<PolicySnapshot> {
-  for await (const snapshot of policy.watchSnapshots()) return snapshot;
+  for await (const snapshot of policy.watchSnapshots({ gatewayId: 'gateway-1' })) return snapshot;
   throw new Error('the policy is closed');
 }
 

@@ -3,6 +3,7 @@ import type {
   IssueGatewayCredentialResponse,
   LicensingPolicy,
   PolicySnapshot,
+  WatchSnapshotsRequest,
 } from '@muster/contracts/policy';
 import type { Database } from '@muster/database';
 import {
@@ -89,7 +90,8 @@ export class LicensingPolicyService implements LicensingPolicy {
     return this.#state;
   }
 
-  watchSnapshots(): AsyncIterable<PolicySnapshot> {
+  watchSnapshots(request: WatchSnapshotsRequest): AsyncIterable<PolicySnapshot> {
+    this.#parts.logger.info({ gatewayId: request.gatewayId }, 'a gateway watches the policy');
     return this.#feed.watch();
   }
 

@@ -3,7 +3,7 @@ import type { Statement } from '@muster/database';
 /** The host's identity, one row or none. */
 export const readHostStatement: Statement = {
   name: 'policy.read_host',
-  text: `select host_id, platform, sealed_private_key, created_at from policy.host`,
+  text: `select host_id, platform, sealed_private_key from policy.host`,
 };
 
 /** Keeps the first identity that is written: of two replicas that start together, both use the same one. */

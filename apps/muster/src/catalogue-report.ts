@@ -59,7 +59,7 @@ function* describeApplication(application: Application): Iterable<string> {
   const { renewalIntervalMinutes, activationIntervalMinutes } = application;
   yield `\nApplication ${colour('bold', application.id)}: ${application.name}`;
   yield `  virtual machines count: ${application.countVirtualMachines ? 'yes' : 'no'}; the count is reported up to ${countCap(application)}`;
-  yield `  validity ${application.validityDays} days; renewal every ${duration(renewalIntervalMinutes)}; retry every ${duration(activationIntervalMinutes)}`;
+  yield `  validity ${application.validityDays} days; renewal interval ${duration(renewalIntervalMinutes)}; activation interval ${duration(activationIntervalMinutes)}`;
   yield `  grace after the validity ${application.graceDays} days; a CMID counts for ${application.countRetentionDays} days; clock skew up to ${duration(application.clockSkewMinutes)}\n`;
   yield table(
     ['group', 'key', 'serves', 'may be hosted on'],

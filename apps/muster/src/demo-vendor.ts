@@ -33,7 +33,6 @@ export interface HostToActivate {
  * and activates this host for keys, with the documents that a real vendor would issue.
  */
 export class DemoVendor {
-  readonly name = vendorName;
   readonly #key: SigningKey;
 
   private constructor(key: SigningKey) {

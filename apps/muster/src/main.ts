@@ -40,6 +40,12 @@ addCatalogueCommands(program);
 addStatusCommand(program);
 addMachinesCommands(program);
 
+// The reader of the output has gone (`| head`). A listing has nobody left to tell; a site that runs goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  if (process.argv[2] !== 'serve') process.exit(exitCodes.success);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Counting } from '@muster/contracts/counting';
 import { countingMigrations, createCounting, OutboxRelay } from '@muster/counting';
-import { type Database, lockDirectory, openDatabase } from '@muster/database';
+import { type Database, lockDirectory, makeDataDirectory, openDatabase } from '@muster/database';
 import { type EventListener, InProcessBus } from '@muster/events';
 import { LicensingPolicyService, policyMigrations } from '@muster/licensing-policy';
-import { type Catalogue, MusterError } from '@muster/product-groups';
+import type { Catalogue } from '@muster/product-groups';
 import { countRules, defaultLimits, type GatewayLimits, ProtocolGateway } from '@muster/protocol-gateway';
 import { type Clock, createLogger, type Logger, secretFile, systemClock } from '@muster/service-kit';
 import { readCatalogue } from './catalogue-source.ts';
@@ -148,25 +147,13 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
 
 async function openSiteDatabase(options: SiteOptions, dataDirectory: string, closers: Closers): Promise<Database> {
   if (options.databaseUrl !== undefined) {
-    makeDirectory(dataDirectory);
+    makeDataDirectory(dataDirectory);
     const lock = lockDirectory(dataDirectory);
     closers.push(() => lock.release());
   }
   const database = await openDatabase(options.databaseUrl ?? dataDirectory);
   closers.push(() => database.close());
   return database;
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new MusterError({
-      code: 'DATA_DIRECTORY_UNUSABLE',
-      message: `The data directory ${directory} cannot be made: ${(error as Error).message}.`,
-      cause: error,
-    });
-  }
 }
 
 /** The platform that was named; else the one that is set; else the first that may host every key. */

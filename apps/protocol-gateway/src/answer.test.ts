@@ -3,7 +3,7 @@ import { type ApplicationId, judgeRequest } from '@muster/product-groups';
 import type { ReceivedActivationRequest } from '@muster/wire-codec';
 import { describe, expect, test } from 'vitest';
 import { activatedKey, dayMs, hostId, minuteMs, noonMs, requestFor, snapshotWith } from '../testing/policy-snapshot.ts';
-import { countRules, type JudgedRequest, toCountBatch, toResult } from './answer.ts';
+import { countRules, isDecision, type JudgedRequest, toCountBatch, toResult } from './answer.ts';
 import { PolicyView } from './policy-view.ts';
 
 const view = await PolicyView.from(
@@ -180,10 +180,10 @@ describe('the result that a client gets', () => {
     });
   });
 
-  test('that counting gave no known code is UNAVAILABLE and grants nothing', () => {
-    const counted = { activationId: new Uint8Array(), code: ResultCode.UNSPECIFIED, count: 40 };
-    const result = toResult(judged(office), counted, nowMs);
-    expect(result).toMatchObject({ code: 'UNAVAILABLE', validityMinutes: 0, expiresAtMs: 0 });
-    expect(result.activationId).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  test('is one only for a known code under an id of the log', () => {
+    const decision = { activationId: new Uint8Array(16), code: ResultCode.GRANTED, count: 40 };
+    expect(isDecision(decision)).toBe(true);
+    expect(isDecision({ ...decision, code: ResultCode.UNSPECIFIED })).toBe(false);
+    expect(isDecision({ ...decision, activationId: new Uint8Array(15) })).toBe(false);
   });
 });

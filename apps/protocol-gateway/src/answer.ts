@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { MachineClass, ResultCode } from '@muster/contracts/activation';
+import { ResultCode } from '@muster/contracts/activation';
 import type { ApplicationRules, CountBatch, CountedRequest, CountRequest } from '@muster/contracts/counting';
 import { type Application, countCap, type Judgement, raisesCount } from '@muster/product-groups';
 import {
@@ -11,6 +10,7 @@ import {
   type ReceivedActivationRequest,
   resultCodeName,
   resultCodeNumber,
+  type WireResultCodeName,
 } from '@muster/wire-codec';
 import type { PolicyView } from './policy-view.ts';
 
@@ -50,7 +50,7 @@ export function countRules(application: Application): ApplicationRules {
 /** The result that a client gets, of a request and of what counting committed. */
 export function toResult(judged: JudgedRequest, counted: CountedRequest, nowMs: number): ActivationResult {
   const { request, judgement, view } = judged;
-  const code = resultCodeName(counted.code) ?? 'UNAVAILABLE';
+  const code = codeOf(counted);
   const application = applicationOf(judged);
   const intervals = application === undefined ? undefined : view.intervalsOf(application);
   const granted = code === 'GRANTED' && application !== undefined;
@@ -69,9 +69,20 @@ export function toResult(judged: JudgedRequest, counted: CountedRequest, nowMs: 
     issuedAtMs: nowMs,
     expiresAtMs: granted ? nowMs + validityMinutes * millisecondsPerMinute : 0,
     hostId: view.hostId,
-    activationId: counted.activationId.length === 16 ? formatUuid(counted.activationId) : randomUUID(),
+    activationId: formatUuid(counted.activationId),
     graceMinutes: (application?.graceDays ?? 0) * minutesPerDay,
   };
+}
+
+/** Whether an answer of counting can be told to a client: a decision that the log has under an id. */
+export function isDecision(counted: CountedRequest): boolean {
+  return resultCodeName(counted.code) !== undefined && counted.activationId.length === 16;
+}
+
+function codeOf(counted: CountedRequest): WireResultCodeName {
+  const code = resultCodeName(counted.code);
+  if (code === undefined) throw new Error('the link lets only decisions pass');
+  return code;
 }
 
 /** The application that a request names, also where it was refused; undefined when the catalogue knows none. */
@@ -85,7 +96,7 @@ function toCountRequest({ request, remoteAddress, judgement }: JudgedRequest): C
     edition: request.edition,
     cmid: parseUuid(request.cmid) ?? none,
     previousCmid: request.previousCmid === undefined ? none : (parseUuid(request.previousCmid) ?? none),
-    machineClass: machineClassNumber(request.machineClass) ?? MachineClass.UNSPECIFIED,
+    machineClass: machineClassNumber(request.machineClass),
     machineName: request.machineName ?? '',
     fingerprint: request.fingerprint ?? none,
     licenceStatus: licenceStatusNumber(request.licenceStatus),

@@ -232,6 +232,11 @@ describe('requests that counting does not answer', () => {
       { results: Array.from({ length: 3 }, () => ({ activationId: new Uint8Array(16), code: 1, count: 1 })) },
       'Counting answered another number of requests.',
     ],
+    [
+      'when a result is no decision',
+      { results: Array.from({ length: 2 }, () => ({ activationId: new Uint8Array(16), code: 0, count: 1 })) },
+      'Counting answered what is no decision.',
+    ],
     ['when results come with a failure', { failure: 'Nothing was committed.' }, 'Nothing was committed.'],
   ])('fail %s, and later ones go on', async (_, change, reason) => {
     const { submit, counting, failed, answered } = linkOf();

@@ -1,5 +1,6 @@
 import type { CountBatch, CountedBatch, CountedRequest, Counting } from '@muster/contracts/counting';
 import { AsyncQueue, type Clock, type Logger } from '@muster/service-kit';
+import { isDecision } from './answer.ts';
 
 /** What happens to the requests of a batch. Exactly one of the two is called for each batch. */
 export interface BatchOutcome<Item> {
@@ -40,7 +41,8 @@ interface Flight<Item> {
  * Carries requests to counting in batches over one stream (DESIGN 4.1).
  *
  * A batch leaves as soon as a place is free, with all that waits then: under light load a request travels alone and at
- * once, under heavy load batches fill by themselves while others are under way. No timer delays anything.
+ * once, under heavy load batches fill by themselves while others are under way. No timer delays anything; while new
+ * connections are being taken, further turns of the event loop are waited for, 2 ms at most.
  *
  * While counting is silent no more than `batchesInFlight` batches are with it, and whoever waits longer than the
  * deadline, for a place or for an answer, is failed.
@@ -110,11 +112,13 @@ export class CountingLink<Item> {
   }
 
   #dispatch(): void {
-    const { batchRequests, batchesInFlight, deadlineMs, toBatch, clock } = this.#options;
+    const { batchRequests, batchesInFlight, toBatch } = this.#options;
     while (this.#waiting.length > 0 && this.#flights.size < batchesInFlight) {
-      const items = this.#waiting.splice(0, batchRequests).map(({ item }) => item);
+      const next = this.#waiting.splice(0, batchRequests);
+      const items = next.map(({ item }) => item);
       this.#lastBatchId = (this.#lastBatchId + 1) >>> 0;
-      this.#flights.set(this.#lastBatchId, { items, deadlineMs: clock.monotonicMs() + deadlineMs });
+      // The oldest request sets the time of the batch: it has waited for its place already.
+      this.#flights.set(this.#lastBatchId, { items, deadlineMs: next[0]?.deadlineMs ?? 0 });
       this.#stream ??= this.#open();
       this.#stream.push(toBatch(this.#lastBatchId, items));
     }
@@ -141,6 +145,8 @@ export class CountingLink<Item> {
     const { items } = flight;
     if (answer.failure !== '' || answer.results.length !== items?.length) {
       this.#fail(flight, answer.failure || 'Counting answered another number of requests.');
+    } else if (!answer.results.every(isDecision)) {
+      this.#fail(flight, 'Counting answered what is no decision.');
     } else {
       this.#options.outcome.answered(items, answer.results);
     }

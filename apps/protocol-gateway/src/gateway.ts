@@ -207,7 +207,6 @@ export class ProtocolGateway {
       this.#refuse(items, "The gateway's credential has ended.");
       return;
     }
-    this.statistics.batches += 1;
     const results = items.map((item, index) => toResult(item, counted[index] ?? missingAnswer(), nowMs));
     const signed = signResults(results, credential.key);
     const touched = new Set<Connection>();

@@ -8,7 +8,7 @@ export interface GatewayLimits {
   readonly frameMs: number;
   /** Without a frame in either direction. */
   readonly idleMs: number;
-  /** Without progress while a reply waits for a peer that does not read. */
+  /** From a full write buffer until it has drained: for a peer that does not read. */
   readonly writeStallMs: number;
   /** From the end of our side of a connection to the peer's. */
   readonly closingMs: number;
@@ -18,7 +18,7 @@ export interface GatewayLimits {
   readonly inFlight: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;
-  /** From handing a batch to counting to its answer; then its requests are answered UNAVAILABLE. */
+  /** From taking a request to counting's answer; then it is answered UNAVAILABLE. */
   readonly countingMs: number;
   /** Most requests of one batch, 1 to 256. */
   readonly batchRequests: number;

@@ -26,7 +26,7 @@ export class PolicyFollower {
     return this.#view;
   }
 
-  /** Follows from now on. Returns with the first snapshot. */
+  /** Follows from now on. Returns with the first snapshot that is in order. */
   start(): Promise<void> {
     return new Promise((resolve) => {
       this.#follow(resolve);
@@ -43,7 +43,7 @@ export class PolicyFollower {
       try {
         for await (const snapshot of this.#policy.watchSnapshots({ gatewayId: this.#gatewayId })) {
           await this.#takeOver(snapshot);
-          onSnapshot();
+          if (this.#view !== undefined) onSnapshot();
         }
       } catch (error) {
         this.#logger.warn({ err: error }, 'policy cannot be watched; the last snapshot stays in force');
@@ -57,7 +57,10 @@ export class PolicyFollower {
       this.#view = await PolicyView.from(snapshot);
       this.#logger.info({ revision: snapshot.revision }, 'policy snapshot in force');
     } catch (error) {
-      this.#logger.error({ err: error }, 'a policy snapshot was refused; the one before stays in force');
+      this.#logger.error(
+        { err: error },
+        'a policy snapshot was refused; the last one in order, if any, stays in force',
+      );
     }
   }
 }

@@ -14,7 +14,6 @@ export type LimitName =
 export class GatewayStatistics {
   connectionsAccepted = 0;
   requests = 0;
-  batches = 0;
   readonly results = new Map<WireResultCodeName, number>();
   readonly foreignProtocols = new Map<string, number>();
   readonly limits = new Map<LimitName, number>();

@@ -187,6 +187,19 @@ describe.each(Object.entries(engines))('a database on %s', (engine, open) => {
     ]);
   });
 
+  test('refuses a schema that a newer release has migrated', async () => {
+    const newer = migrationsIn('newer', {
+      '0001_table.sql': 'create table newer.entry (n integer);',
+      '0002_from-the-future.sql': 'alter table newer.entry add m integer;',
+    });
+    await database.migrate(newer);
+    const older = migrationsIn('newer', { '0001_table.sql': 'create table newer.entry (n integer);' });
+    await expect(database.migrate(older)).rejects.toMatchObject({
+      code: 'DATABASE_UNUSABLE',
+      message: 'The schema newer was migrated by a newer release: 0002_from-the-future.',
+    });
+  });
+
   test('leaves a migration that fails unapplied as a whole, and applies it when it is corrected', async () => {
     const migrations = migrationsIn('mended', {
       '0001_table.sql': 'create table mended.entry (n integer);',

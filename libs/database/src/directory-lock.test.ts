@@ -13,7 +13,7 @@ test('a directory that this process holds is not locked a second time, and the r
     expect.objectContaining({
       code: 'DATA_DIRECTORY_LOCKED',
       message: `The data directory ${directory} is in use by process ${process.pid}.`,
-      remedy: expect.stringContaining('--data'),
+      remedy: expect.stringContaining('another data directory'),
     }),
   );
 });

@@ -37,14 +37,14 @@ export function lockDirectory(directory: string): DirectoryLock {
       throw new MusterError({
         code: 'DATA_DIRECTORY_LOCKED',
         message: `The data directory ${directory} is in use by ${describeHolder(holderFile)}.`,
-        remedy: 'Stop that process, or give this one another directory with --data.',
+        remedy: 'Stop that process, or give this one another data directory.',
         cause: error,
       });
     }
     throw new MusterError({
       code: 'DATA_DIRECTORY_UNUSABLE',
       message: `The data directory ${directory} cannot be locked: ${(error as Error).message}.`,
-      remedy: 'Make it writable for this user, or choose another one with --data.',
+      remedy: 'Make it writable for this user, or choose another one.',
       cause: error,
     });
   }

@@ -24,7 +24,7 @@ const vacuumEveryMs = 6 * 60 * 60 * 1000;
  */
 export async function openPglite(options: { readonly directory: string }): Promise<Database> {
   const files = join(options.directory, 'pglite');
-  makeDirectory(options.directory);
+  makeDataDirectory(options.directory);
   const lock = lockDirectory(options.directory);
   let engine: PGlite;
   try {
@@ -37,7 +37,7 @@ export async function openPglite(options: { readonly directory: string }): Promi
     throw new MusterError({
       code: 'DATABASE_UNUSABLE',
       message: `The embedded database in ${options.directory} cannot be opened: ${describe(error)}.`,
-      remedy: 'Restore the directory from a backup, or start with another one by --data.',
+      remedy: 'Restore the directory from a backup, or start with another one.',
       cause: error,
     });
   }
@@ -97,14 +97,19 @@ function asMigrationClient(engine: PGlite): MigrationClient {
   return { query } as unknown as MigrationClient;
 }
 
-function makeDirectory(directory: string): void {
+/**
+ * Makes a data directory where it is missing.
+ *
+ * @throws MusterError `DATA_DIRECTORY_UNUSABLE`.
+ */
+export function makeDataDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new MusterError({
       code: 'DATA_DIRECTORY_UNUSABLE',
       message: `The data directory ${directory} cannot be made: ${(error as Error).message}.`,
-      remedy: 'Choose a directory that this user may write, with --data.',
+      remedy: 'Choose a data directory that this user may write.',
       cause: error,
     });
   }

@@ -3,6 +3,7 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  logVerbosity,
   Metadata,
   type MethodDefinition,
   type Server,
@@ -12,6 +13,7 @@ import {
   type ServiceDefinition,
   type ServiceError,
   type sendUnaryData,
+  setLogVerbosity,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -37,6 +39,9 @@ const channelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
 };
+
+// The library would write lines of its own among the JSON logs; what fails is told by the calls.
+setLogVerbosity(logVerbosity.NONE);
 
 type Method = MethodDefinition<unknown, unknown>;
 type AnyFunction = (argument: unknown) => unknown;

@@ -31,8 +31,10 @@ export async function runService<Shape extends SettingsShape>(definition: Servic
   try {
     const settings = loadSettings(shape, process.env);
     const logger = createLogger(definition.name, settings.MUSTER_LOG_LEVEL as z.output<typeof logLevelSetting>);
-    const stop = await definition.start(settings as unknown as Settings<Shape>, logger);
-    const asked = stopSignal(); // Before anybody is told that it is ready, and so may be stopped.
+    const asked = stopSignal();
+    // A start may wait for others; who is stopped meanwhile has nothing to drain.
+    const stop = await Promise.race([definition.start(settings as unknown as Settings<Shape>, logger), asked]);
+    if (stop === undefined) process.exit(0);
     logger.info('ready');
     await asked;
     logger.info('draining');
@@ -50,9 +52,9 @@ export async function runService<Shape extends SettingsShape>(definition: Servic
   }
 }
 
-function stopSignal(): Promise<void> {
+function stopSignal(): Promise<undefined> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve(undefined));
+    process.once('SIGINT', () => resolve(undefined));
   });
 }
