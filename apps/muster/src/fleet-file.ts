@@ -38,6 +38,8 @@ export class FleetFileError extends MusterError {
 const columns = ['machine_name', 'edition', 'machine_class', 'cmid', 'application'] as const;
 const requiredColumns = columns.slice(0, 3);
 const mostProblems = 20;
+/** Bytes of UTF-8 that a request carries (docs/protocol.md). */
+const longestMachineName = 255;
 
 interface Row {
   readonly record: Readonly<Record<string, string>>;
@@ -118,6 +120,10 @@ function rowProblem(record: Readonly<Record<string, string>>): string | undefine
     application = '',
   } = record;
   if (machineName === '' && cmid === '') return 'a machine needs a machine_name or a cmid.';
+  if (Buffer.byteLength(machineName) > longestMachineName) {
+    return `machine_name has more than ${longestMachineName} bytes.`;
+  }
+  if (/\p{Cc}/u.test(machineName)) return 'machine_name has a control character.';
   if (!isIdentifier(edition)) return `edition is "${edition}", which is no identifier such as vista-business.`;
   if (!machineClasses.some((each) => each === machineClass)) {
     return `machine_class is "${machineClass}", and it is one of ${machineClasses.join(', ')}.`;

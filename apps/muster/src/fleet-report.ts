@@ -99,23 +99,26 @@ function printTables(results: readonly FleetResult[]): void {
   if (failures.length > 10) say(`... and ${failures.length - 10} more; --json lists all.`);
 }
 
-/** One line on a terminal that is written over; nothing elsewhere. */
+/** One line on a terminal that is written over; elsewhere a line now and then in a long run. */
 class Progress {
   readonly #total: number;
   readonly #stream = process.stderr;
+  readonly #linesEvery: number;
   #done = 0;
   #granted = 0;
 
   constructor(total: number) {
     this.#total = total;
+    this.#linesEvery = Math.max(1_000, Math.ceil(total / 10));
   }
 
   step(result: FleetResult): void {
     this.#done += 1;
     if (result.code === 'GRANTED') this.#granted += 1;
-    if (!this.#stream.isTTY) return;
     const count = result.count === null ? '' : `, count ${result.count}`;
-    this.#stream.write(`\r\x1b[K${this.#done} of ${this.#total} asked, ${this.#granted} granted${count}`);
+    const line = `${this.#done} of ${this.#total} asked, ${this.#granted} granted${count}`;
+    if (this.#stream.isTTY) this.#stream.write(`\r\x1b[K${line}`);
+    else if (this.#done % this.#linesEvery === 0) say(line);
   }
 
   end(): void {

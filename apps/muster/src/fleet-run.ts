@@ -79,19 +79,33 @@ async function activateOne(machine: FleetMachine, options: FleetRunOptions): Pro
       clientVersion: 'muster-fleet/0.1.0',
     });
     return {
-      ...machine,
+      ...described(machine),
       code: activation.code,
       count: activation.count,
       threshold: activation.threshold,
       expiresAt: activation.expiresAtMs === 0 ? null : new Date(activation.expiresAtMs).toISOString(),
+      application: machine.application,
       activationId: activation.activationId,
       message: null,
     };
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
-    const none = { count: null, threshold: null, expiresAt: null, activationId: null };
-    return { ...machine, code: error.code, ...none, message: error.message };
+    return {
+      ...described(machine),
+      code: error.code,
+      count: null,
+      threshold: null,
+      expiresAt: null,
+      application: machine.application,
+      activationId: null,
+      message: error.message,
+    };
   } finally {
     connection?.close();
   }
+}
+
+/** Who asked, in the order in which `--json` prints it. */
+function described({ machineName, edition, machineClass, cmid }: FleetMachine): Omit<FleetMachine, 'application'> {
+  return { machineName, edition, machineClass, cmid };
 }

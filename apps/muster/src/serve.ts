@@ -12,6 +12,8 @@ export interface ServeOptions {
   readonly temporary: boolean;
   readonly activationPort: number;
   readonly activationAddress?: string | undefined;
+  /** 0 for no limit. */
+  readonly connectionsPerAddress: number;
   readonly catalogue?: string | undefined;
   readonly hostPlatform?: string | undefined;
   readonly demo: boolean;
@@ -37,6 +39,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     demo: options.demo || options.demoFleet || options.demoKey.length > 0,
     demoKeys: options.demoKey,
     logger: createLogger('muster', options.logLevel),
+    limits: { connectionsPerAddress: options.connectionsPerAddress },
     ...(options.activationAddress === undefined ? {} : { activationAddress: options.activationAddress }),
     ...(options.catalogue === undefined ? {} : { catalogue: options.catalogue }),
     ...(options.hostPlatform === undefined ? {} : { hostPlatform: options.hostPlatform }),

@@ -161,8 +161,11 @@ export class Connection {
     } else if (done && this.#peerEnded) {
       this.close(nowMs);
     } else if (this.#mayTakeMore()) {
+      // The time of a frame that has begun runs only while its rest is read.
+      if (this.#reader.hasPartialFrame) this.#frameSinceMs ??= nowMs;
       this.#socket.resume();
     } else {
+      this.#frameSinceMs = undefined;
       this.#socket.pause();
     }
   }

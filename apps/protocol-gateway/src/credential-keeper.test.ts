@@ -56,6 +56,16 @@ describe('the credential of a gateway', () => {
     expect(asked.map(({ publicKey }) => Buffer.from(publicKey).toString('hex'))).toEqual(keys);
   });
 
+  test('does not serve before it begins: a clock that is set back gets a new one', async () => {
+    const { clock, keeper, current, asked } = keeperWithPolicy();
+    await keeper.renewWhenDue();
+    clock.set(noonMs - 60_000);
+    expect(current()).toBeUndefined();
+    await keeper.renewWhenDue();
+    expect(asked).toHaveLength(2);
+    expect(current()).toMatchObject({ issuedAtMs: noonMs - 60_000 });
+  });
+
   test('is asked for once, however often it is due meanwhile', async () => {
     const { keeper, current, asked, policy } = keeperWithPolicy();
     const { promise, resolve } = Promise.withResolvers<void>();

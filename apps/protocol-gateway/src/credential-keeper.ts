@@ -43,14 +43,18 @@ export class CredentialKeeper {
 
   /** The credential, as long as it is valid. */
   current(nowMs: number): HeldCredential | undefined {
-    return this.#held !== undefined && nowMs < this.#held.expiresAtMs ? this.#held : undefined;
+    const held = this.#held;
+    return held !== undefined && held.issuedAtMs <= nowMs && nowMs < held.expiresAtMs ? held : undefined;
   }
 
   /** Renews when it is time. Never rejects: a failure is logged and tried again. */
   async renewWhenDue(): Promise<void> {
     const held = this.#held;
     const halfLifeMs = held === undefined ? 0 : held.issuedAtMs + (held.expiresAtMs - held.issuedAtMs) / 2;
-    if (this.#clock.nowMs() < halfLifeMs || this.#clock.monotonicMs() < this.#retryAtMs) return;
+    const nowMs = this.#clock.nowMs();
+    // A clock that was set back to before the credential began makes it useless: nobody would believe its results.
+    const serves = held !== undefined && held.issuedAtMs <= nowMs && nowMs < halfLifeMs;
+    if (serves || this.#clock.monotonicMs() < this.#retryAtMs) return;
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined;
     });
@@ -70,6 +74,8 @@ export class CredentialKeeper {
         issuedAtMs: issued.issuedAtUnixMs,
         expiresAtMs: issued.expiresAtUnixMs,
       };
+      // Policy's clock may be ahead of ours: then not again at every sweep.
+      if (issued.issuedAtUnixMs > this.#clock.nowMs()) this.#retryAtMs = this.#clock.monotonicMs() + retryMs;
     } catch (error) {
       this.#retryAtMs = this.#clock.monotonicMs() + retryMs;
       this.#logger.warn({ err: error, expiresAtMs: this.#held?.expiresAtMs }, 'the gateway credential was not renewed');

@@ -212,7 +212,13 @@ export class ProtocolGateway {
     const touched = new Set<Connection>();
     for (const [index, { connection, request, view }] of items.entries()) {
       const { signedBody, proof } = signed[index] ?? missingAnswer();
-      const certificate = view.certificateFor(request.application, request.edition, nowMs) ?? '';
+      // The last key may have expired while the request was counted: nothing proves an answer then.
+      const certificate = view.certificateFor(request.application, request.edition, nowMs);
+      if (certificate === undefined) {
+        this.#sendError(connection, 'HOST_NOT_ACTIVATED', { nonce: request.nonce }, true);
+        touched.add(connection);
+        continue;
+      }
       const reply = encodeActivationReply({
         signedBody,
         proof,

@@ -14,6 +14,9 @@ await runService({
     MUSTER_GATEWAY_POLICY: hostAndPort().default('127.0.0.1:7102').describe('Address of licensing-policy'),
     MUSTER_GATEWAY_ADDRESS: text().optional().describe('Address to listen on; all when it is left out'),
     MUSTER_GATEWAY_PORT: wholeNumber(0, 65_535).default(1688).describe('TCP port for clients'),
+    MUSTER_GATEWAY_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 1_000_000)
+      .default(defaultLimits.connectionsPerAddress)
+      .describe('Most connections of one address; 0 for no limit, where many clients share one'),
     MUSTER_GATEWAY_ID: text()
       .default(`gateway-${randomBytes(4).toString('hex')}`)
       .describe('Names this replica in logs, credentials and the activation log'),
@@ -28,7 +31,7 @@ await runService({
       counting: counting.service,
       clock: systemClock,
       logger,
-      limits: defaultLimits,
+      limits: { ...defaultLimits, connectionsPerAddress: settings.MUSTER_GATEWAY_CONNECTIONS_PER_ADDRESS },
     });
     const port = await gateway.start(settings.MUSTER_GATEWAY_ADDRESS, settings.MUSTER_GATEWAY_PORT);
     logger.info({ port }, 'listening');

@@ -88,6 +88,19 @@ describe('a host that answers', () => {
     ]);
   });
 
+  test.each([
+    ['ends', (connection: HostConnection) => connection.socket.end()],
+    ['closes', (connection: HostConnection) => connection.socket.destroySoon()],
+  ])('is believed also when it %s the connection right behind its answer', async (_, close) => {
+    const port = await startHost((connection, request) => {
+      connection.grant(request);
+      close(connection);
+    });
+    for (let n = 1; n <= 10; n += 1) {
+      expect((await (await connect(port)).activate(questionOf(n))).code).toBe('GRANTED');
+    }
+  });
+
   test('may refuse, which is an answer', async () => {
     const refusal = { code: 'COUNT_INSUFFICIENT', count: 24, validityMinutes: 0, expiresAtMs: 0 } as const;
     const port = await startHost((connection, request) => connection.grant(request, refusal));

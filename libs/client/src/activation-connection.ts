@@ -71,8 +71,12 @@ export class ActivationConnection {
     this.#socket = socket;
     this.#options = options;
     socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('error', (error) => this.#fail(unreachable(options, error.message, error)));
-    socket.on('close', () => this.#fail(unreachable(options, 'the connection was closed before the answer')));
+    // After what has arrived: its verification may still be under way.
+    const failAfterwards = (error: Error) => {
+      this.#verified = this.#verified.then(() => this.#fail(error));
+    };
+    socket.on('error', (error) => failAfterwards(unreachable(options, error.message, error)));
+    socket.on('close', () => failAfterwards(unreachable(options, 'the connection was closed before the answer')));
   }
 
   /**

@@ -46,6 +46,9 @@ export async function openPostgresql(options: PostgresqlOptions): Promise<Databa
     connectionString: options.url,
     max: options.connections ?? 4,
     connectionTimeoutMillis: 2000,
+    // The server ends a statement at 1.5 s; a server that has vanished ends nothing.
+    query_timeout: 1800,
+    keepAlive: true,
     options: sessionSettings,
     types,
   });

@@ -30,6 +30,11 @@ export class ManualClock implements Clock {
     return this.#monotonicMs;
   }
 
+  /** Sets the wall clock alone, forward or back, as a time server or a person does. */
+  set(nowMs: number): void {
+    this.#nowMs = nowMs;
+  }
+
   /** Moves both clocks forward by a duration in milliseconds. */
   advance(durationMs: number): void {
     this.#nowMs += durationMs;

@@ -8,7 +8,7 @@ export function addFleetCommands(program: Command): void {
     .command('run <file.csv>')
     .description('Send one activation for each row over a TCP connection of its own; - reads standard input.')
     .requiredOption('--host <host:port>', 'the host to ask; port 1688 when it is left out', parseHost)
-    .option('--concurrency <n>', 'requests at the same time; with 1, counts rise row by row', parseCount(10_000), 1)
+    .option('--concurrency <n>', 'requests at the same time; with 1, counts rise row by row', parseCount(1_000), 1)
     .option('--application <id>', 'application of editions that no built-in catalogue knows', 'windows')
     .addOption(
       new Option('--vendor-key <file>', "a vendor's public key (JWK) to believe; repeatable")

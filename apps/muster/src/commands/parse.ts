@@ -16,6 +16,11 @@ export function parseCount(most: number): (text: string) => number {
   };
 }
 
+/** A number of connections; 0 stands for no limit. */
+export function parseConnections(text: string): number {
+  return text === '0' ? 0 : parseCount(1_000_000)(text);
+}
+
 /** Where a host listens. */
 export interface HostAndPort {
   readonly host: string;

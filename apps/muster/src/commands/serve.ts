@@ -5,7 +5,7 @@ import { type Command, Option } from '@commander-js/extra-typings';
 import type { LogLevel } from '@muster/service-kit';
 import { exitCodes } from '../output.ts';
 import { defaultDataDirectory } from '../paths.ts';
-import { collect, parsePort } from './parse.ts';
+import { collect, parseConnections, parsePort } from './parse.ts';
 
 /** The levels of service-kit, which is loaded only when a site starts. */
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
@@ -18,6 +18,12 @@ export function addServeCommand(program: Command): void {
     .option('--data <dir>', `data directory, made when missing (default: $MUSTER_DATA, else ${defaultDataDirectory()})`)
     .option('--activation-port <port>', 'TCP port for clients, 0 for any free one', parsePort, 1688)
     .option('--activation-address <address>', 'address to listen on (default: all)')
+    .option(
+      '--connections-per-address <n>',
+      'most connections of one address; 0 for no limit, where many clients share one',
+      parseConnections,
+      1_000,
+    )
     .option('--catalogue <name|file>', 'built-in catalogue or file (default: the one in force, else windows-2008)')
     .option('--host-platform <name>', 'platform of this host, from the catalogue (default: one that may host the keys)')
     .option('--demo', 'make a demo vendor and activate a KMS key; the next two imply it', false)
