@@ -93,6 +93,20 @@ describe('the intervals of an application', () => {
   });
 });
 
+describe('a clock that is set back by an hour, behind the renewal of the credential', () => {
+  test('gets a new credential, and clients are answered as before', async () => {
+    const { gateway } = site.site;
+    const before = gateway.credentialExpiresAtMs;
+    await site.advance(13 * hourMs);
+    await until(() => gateway.credentialExpiresAtMs > before, 'the renewed credential');
+    site.clock.set(site.clock.nowMs() - hourMs);
+    expect(gateway.credentialExpiresAtMs).toBe(0);
+    gateway.sweep();
+    await until(() => gateway.credentialExpiresAtMs > 0, 'a credential of the present time');
+    expect((await site.ask(newMachine({ edition: 'vista-enterprise' }))).activationId).toMatch(/./);
+  });
+});
+
 // Last, because the site answers nothing after it.
 describe('the certificate of the host', () => {
   test('lets the host grant until it expires, a year after it was issued', async () => {
