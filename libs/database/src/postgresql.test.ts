@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { migrationsIn } from '../testing/migrations.ts';
 import { type PostgresqlServer, startPostgresql } from '../testing/postgresql-server.ts';
@@ -22,11 +24,54 @@ function stopServer(): void {
   stopped = true;
 }
 
+/** A proxy before the server that can fall silent: it then swallows what it gets on the connections that it has. */
+async function startProxy(): Promise<{ readonly url: string; fallSilent(): void }> {
+  const target = new URL(server.url);
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => undefined);
+      from.on('close', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  const url = new URL(server.url);
+  url.port = String((proxy.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    fallSilent() {
+      for (const socket of sockets) socket.unpipe().resume();
+    },
+  };
+}
+
 async function open(): Promise<Database> {
   const database = await openDatabase(server.url);
   onTestFinished(() => database.close());
   return database;
 }
+
+test('a server that falls silent without closing is UNAVAILABLE, and a new connection serves the next query', async () => {
+  const proxy = await startProxy();
+  const database = await openPostgresql({ url: proxy.url, connections: 1 });
+  onTestFinished(() => database.close());
+  const one = { name: 'test.one', text: 'select 1 as n' };
+  expect(await database.query(one)).toEqual([{ n: 1 }]);
+  proxy.fallSilent();
+  await expect(database.query(one)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(await database.query(one)).toEqual([{ n: 1 }]);
+});
 
 test('every session has limits, and a commit waits for the disk', async () => {
   const database = await open();
