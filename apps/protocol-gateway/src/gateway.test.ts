@@ -14,10 +14,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ControlledCounting } from '../testing/controlled-counting.ts';
 import { activatedKey, dayMs, host, minuteMs, noonMs, requestFor, snapshotWith } from '../testing/policy-snapshot.ts';
 import { ProtocolGateway } from './gateway.ts';
-import { defaultLimits } from './limits.ts';
+import { defaultLimits, type GatewayLimits } from './limits.ts';
 
 /** A gateway on loopback, with one key that lasts an hour and a counting that answers when it is told. */
-async function startGateway() {
+async function startGateway(limits: Partial<GatewayLimits> = {}) {
   const clock = new ManualClock(noonMs);
   const counting = new ControlledCounting();
   const key = await activatedKey('windows', ['vista-business'], { expiresAtMs: noonMs + 60 * minuteMs });
@@ -37,7 +37,7 @@ async function startGateway() {
     counting,
     clock,
     logger: createLogger('test', 'silent'),
-    limits: { ...defaultLimits, drainQuietMs: 0 },
+    limits: { ...defaultLimits, drainQuietMs: 0, ...limits },
   });
   const port = await gateway.start('127.0.0.1', 0);
   onTestFinished(async () => {
@@ -78,4 +78,25 @@ test('requests whose key expires while they are counted are answered HOST_NOT_AC
   clock.advance(defaultLimits.idleMs);
   gateway.sweep();
   await expect.poll(() => gateway.connectionsOpen).toBe(0);
+});
+
+test('a sender that the gateway has stopped reading is not cut for the frame that it could not finish', async () => {
+  const { clock, counting, gateway, port } = await startGateway({ inFlightPerConnection: 1, countingMs: 60_000 });
+  const socket = await open(port);
+  const frames = [1, 2].map((byte) => {
+    const request = requestFor('windows', 'vista-business', { nonce: new Uint8Array(32).fill(byte) });
+    return encodeFrame(FrameType.activationRequest, encodeActivationRequest(request));
+  });
+  const bytes = Buffer.concat(frames);
+  const sent = bytes.length - 10;
+  socket.write(bytes.subarray(0, sent));
+  await expect.poll(() => counting.open.length).toBe(1);
+  clock.advance(defaultLimits.frameMs);
+  // Counting is slow, and still in time.
+  for (const batch of [...counting.open]) counting.stream.answer(batch);
+  gateway.sweep();
+  socket.write(bytes.subarray(sent));
+  await expect.poll(() => counting.open.length).toBe(1);
+  for (const batch of [...counting.open]) counting.stream.answer(batch);
+  expect(gateway.statistics.limits.get('frame-time')).toBeUndefined();
 });
