@@ -2,7 +2,7 @@ import { sign, verify } from 'node:crypto';
 import { type Database, openPgliteInMemory } from '@muster/database';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { emptyPolicy, keyEncryptionKey, noonMs } from '../testing/policy.ts';
-import { loadHostIdentity, setHostPlatform } from './host-identity.ts';
+import { loadHostIdentity } from './host-identity.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -19,7 +19,6 @@ const load = () => loadHostIdentity(database, keyEncryptionKey, noonMs);
 test('a host has the same id and the same key whenever it starts', async () => {
   const made = await load();
   expect(made.hostId).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-  expect(made.platform).toBe('');
   const opened = await load();
   expect([opened.hostId, opened.key.publicKey]).toEqual([made.hostId, made.key.publicKey]);
   const text = Buffer.from('a text');
@@ -41,12 +40,6 @@ test('replicas that start together at the first start are one host', async () =>
   expect(new Set(hosts.map(({ key }) => Buffer.from(key.publicKey).toString('hex'))).size).toBe(1);
   const rows = await database.query({ name: 'test.hosts', text: 'select host_id from policy.host' });
   expect(rows).toHaveLength(1);
-});
-
-test('a host keeps its platform', async () => {
-  await load();
-  await setHostPlatform(database, 'server-2008-datacenter');
-  expect((await load()).platform).toBe('server-2008-datacenter');
 });
 
 test('another key-encryption key is refused, and the identity stays as it is', async () => {

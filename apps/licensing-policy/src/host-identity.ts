@@ -1,20 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Database } from '@muster/database';
 import { openPrivateKey, type SigningKey, sealPrivateKey, signingKeyFromSeed } from '@muster/trust';
-import { createHostStatement, readHostStatement, setPlatformStatement } from './statements.ts';
+import { createHostStatement, readHostStatement } from './statements.ts';
 
 /** Who this host is towards vendors, gateways and clients (DESIGN 3). A host is a deployment, not a process. */
 export interface HostIdentity {
   /** UUID. */
   readonly hostId: string;
-  /** The host platform that it says it runs on; `''` until it is told. */
-  readonly platform: string;
   readonly key: SigningKey;
 }
 
 interface HostRow {
   readonly host_id: string;
-  readonly platform: string;
   readonly sealed_private_key: Uint8Array;
 }
 
@@ -48,18 +45,13 @@ export async function loadHostIdentity(
   return openHost(made, keyEncryptionKey);
 }
 
-/** Sets the host platform, which decides the keys that the host may carry. */
-export async function setHostPlatform(database: Database, platform: string): Promise<void> {
-  await database.query(setPlatformStatement, [platform]);
-}
-
 async function readHost(database: Database): Promise<HostRow | undefined> {
   return (await database.query<HostRow>(readHostStatement))[0];
 }
 
 function openHost(row: HostRow, keyEncryptionKey: Uint8Array): HostIdentity {
   const seed = openPrivateKey(row.sealed_private_key, keyEncryptionKey, purposeOf(row.host_id));
-  return { hostId: row.host_id, platform: row.platform, key: signingKeyFromSeed(seed) };
+  return { hostId: row.host_id, key: signingKeyFromSeed(seed) };
 }
 
 /** Bound into the seal, so that a sealed key cannot be moved to another host's row. */

@@ -17,6 +17,8 @@ export interface InstalledKey {
 /** What licensing-policy has in force at one moment. */
 export interface PolicyState {
   readonly revision: number;
+  /** The platform that the host says it runs on; `''` until it is told. */
+  readonly hostPlatform: string;
   /** JWK texts. */
   readonly vendorKeys: readonly string[];
   /** A JWS, or `''` while there is none. */
@@ -31,6 +33,7 @@ export interface PolicyState {
 
 interface PolicyRow {
   readonly revision: number;
+  readonly host_platform: string;
   readonly vendor_keys: PolicyState['vendorKeys'];
   readonly signed_catalogue: string;
   readonly kms_keys: PolicyState['keys'];
@@ -43,6 +46,7 @@ export async function readPolicy(database: Database): Promise<PolicyState> {
   if (row === undefined) throw new Error('the policy has no row');
   return {
     revision: row.revision,
+    hostPlatform: row.host_platform,
     vendorKeys: row.vendor_keys,
     signedCatalogue: row.signed_catalogue,
     keys: row.kms_keys,

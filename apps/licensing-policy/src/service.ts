@@ -33,13 +33,15 @@ import {
   verifyCatalogue,
   verifyHostCertificate,
 } from '@muster/trust';
-import { type HostIdentity, loadHostIdentity, setHostPlatform } from './host-identity.ts';
+import { type HostIdentity, loadHostIdentity } from './host-identity.ts';
 import { type PolicyState, readPolicy, toSnapshot } from './policy-state.ts';
 import { SnapshotFeed } from './snapshot-feed.ts';
 import {
   installCatalogueStatement,
   installKeyStatement,
   overrideIntervalsStatement,
+  readRevisionStatement,
+  setPlatformStatement,
   trustVendorStatement,
 } from './statements.ts';
 
@@ -62,7 +64,7 @@ export interface LicensingPolicyParts {
 export class LicensingPolicyService implements LicensingPolicy {
   readonly #parts: LicensingPolicyParts;
   readonly #feed: SnapshotFeed<PolicySnapshot>;
-  #host: HostIdentity;
+  readonly #host: HostIdentity;
   #state: PolicyState;
   /** The catalogue in force, once it was verified and parsed. */
   #read: { readonly signedCatalogue: string; readonly catalogue: Catalogue } | undefined;
@@ -82,7 +84,7 @@ export class LicensingPolicyService implements LicensingPolicy {
 
   /** The public side of the host's identity: what a vendor needs to activate it. */
   get host(): { readonly hostId: string; readonly platform: string; readonly publicKey: Uint8Array } {
-    return { hostId: this.#host.hostId, platform: this.#host.platform, publicKey: this.#host.key.publicKey };
+    return { hostId: this.#host.hostId, platform: this.#state.hostPlatform, publicKey: this.#host.key.publicKey };
   }
 
   /** What is in force now. */
@@ -174,8 +176,7 @@ export class LicensingPolicyService implements LicensingPolicy {
       if (definition === undefined || group === undefined) continue;
       if (!mayHost(definition, group.id, platform as HostPlatformId)) throw wrongPlatform(group, platform);
     }
-    await setHostPlatform(this.#parts.database, platform);
-    this.#host = { ...this.#host, platform };
+    await this.#change(setPlatformStatement, [platform]);
   }
 
   /**
@@ -194,8 +195,8 @@ export class LicensingPolicyService implements LicensingPolicy {
         remedy: 'Install the catalogue that the key was issued for.',
       });
     }
-    if (mayHost(definition, productGroup, this.#host.platform as HostPlatformId)) return;
-    throw wrongPlatform(group, this.#host.platform);
+    if (mayHost(definition, productGroup, this.#state.hostPlatform as HostPlatformId)) return;
+    throw wrongPlatform(group, this.#state.hostPlatform);
   }
 
   /**
@@ -277,8 +278,22 @@ export class LicensingPolicyService implements LicensingPolicy {
     this.#feed.end();
   }
 
+  /**
+   * Takes over what other replicas have changed since. Called every second or so where there may be others.
+   *
+   * @throws MusterError `UNAVAILABLE` when the database cannot be reached.
+   */
+  async refresh(): Promise<void> {
+    const [row] = await this.#parts.database.query<{ revision: number }>(readRevisionStatement);
+    if (row !== undefined && row.revision > this.#state.revision) await this.#takeOver();
+  }
+
   async #change(...[statement, parameters]: Parameters<Database['query']>): Promise<void> {
     await this.#parts.database.query(statement, parameters);
+    await this.#takeOver();
+  }
+
+  async #takeOver(): Promise<void> {
     const state = await readPolicy(this.#parts.database);
     // Of two changes at the same time the earlier one may be read last; a change that changed nothing is none.
     if (state.revision <= this.#state.revision) return;

@@ -3,7 +3,7 @@ import type { Statement } from '@muster/database';
 /** The host's identity, one row or none. */
 export const readHostStatement: Statement = {
   name: 'policy.read_host',
-  text: `select host_id, platform, sealed_private_key from policy.host`,
+  text: `select host_id, sealed_private_key from policy.host`,
 };
 
 /** Keeps the first identity that is written: of two replicas that start together, both use the same one. */
@@ -17,7 +17,12 @@ export const createHostStatement: Statement = {
 
 export const setPlatformStatement: Statement = {
   name: 'policy.set_platform',
-  text: `update policy.host set platform = $1::text`,
+  text: `
+    with changed as (
+      update policy.host set platform = $1::text where platform <> $1::text
+      returning 1
+    )
+    update policy.revision set revision = revision + 1 where exists (select from changed)`,
 };
 
 /** Everything that a snapshot is made of, in one statement, so that it is of one moment. */
@@ -26,6 +31,7 @@ export const readPolicyStatement: Statement = {
   text: `
     select
       (select revision from policy.revision) as revision,
+      coalesce((select platform from policy.host), '') as host_platform,
       (select coalesce(json_agg(public_key_jwk order by key_id), '[]') from policy.vendor) as vendor_keys,
       coalesce((select signed_catalogue from policy.catalogue), '') as signed_catalogue,
       (select coalesce(json_agg(json_build_object(
@@ -40,6 +46,12 @@ export const readPolicyStatement: Statement = {
                 'renewalIntervalMinutes', renewal_interval_minutes)
                 order by application), '[]')
        from policy.interval_override) as interval_overrides`,
+};
+
+/** Grows with every change: what tells one replica that another has changed something. */
+export const readRevisionStatement: Statement = {
+  name: 'policy.read_revision',
+  text: `select revision from policy.revision`,
 };
 
 /** Trusting a vendor again changes nothing. */

@@ -12,7 +12,9 @@ export type LocalErrorCode =
   | 'ADDRESS_UNUSABLE'
   | 'NOT_RUNNING'
   | 'DOCUMENT_INVALID'
-  | 'DATABASE_UNUSABLE';
+  | 'DATABASE_UNUSABLE'
+  | 'TLS_INVALID'
+  | 'NOT_AUTHORISED';
 
 /** Every local error code with its meaning, its one cause and its one remedy, in the form of `resultCodes`. */
 export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> = {
@@ -70,5 +72,15 @@ export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> 
     meaning: 'The database cannot be used.',
     cause: 'It cannot be reached, refuses the login, or has a schema that this release does not know.',
     remedy: 'Check the address and the login of the database, and that it belongs to this release.',
+  },
+  TLS_INVALID: {
+    meaning: 'A certificate, a key or an authority for TLS cannot be used.',
+    cause: 'A file is missing or damaged, does not belong to the others, or names another role.',
+    remedy: 'Give the files of one certificate that was issued for this service, and the authority that signed it.',
+  },
+  NOT_AUTHORISED: {
+    meaning: 'The caller may not do this.',
+    cause: 'The certificate that the caller showed is of a role that may not call the method.',
+    remedy: 'Call with a certificate of a role that may.',
   },
 };

@@ -17,7 +17,10 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { type MethodRule, methodRules } from '@muster/contracts/methods';
 import { type ErrorCode, MusterError } from '@muster/product-groups';
+import { type Caller, mayCall } from './caller.ts';
+import { serviceConfigOf, toTarget } from './grpc-target.ts';
 
 /**
  * The bridge between the generated interfaces (promises and async iterables, the same for direct calls) and gRPC
@@ -38,44 +41,125 @@ const channelOptions = {
   'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_receive_message_length': 1024 * 1024,
+  // Peers are known by their roles and not by host names; an IP address may not be sent as a server name (RFC 6066).
+  'grpc.ssl_target_name_override': 'muster',
+  // Channels of one process are not shared: each has a purpose and an end of its own.
+  'grpc.use_local_subchannel_pool': 1,
 };
+
+/** A call that arrives with less time than this is refused at once: its answer would come too late (DESIGN 7). */
+const leastWorkMs = 100;
+
+/** What the way back may take, of the deadline that the caller has. */
+const answerMs = 20;
+
+/** The rules of methods, by their full name. */
+export type MethodRules = Readonly<Record<string, MethodRule>>;
 
 // The library would write lines of its own among the JSON logs; what fails is told by the calls.
 setLogVerbosity(logVerbosity.NONE);
 
 type Method = MethodDefinition<unknown, unknown>;
 type AnyFunction = (argument: unknown) => unknown;
-type MethodShape = { readonly requestStream: boolean; readonly responseStream: boolean };
 
-/** Adds a service to a gRPC server. `implementation` is the generated interface of the same service. */
-export function addToServer(server: Server, definition: ServiceDefinition, implementation: object): void {
+/**
+ * Adds a service to a gRPC server. `implementation` is the generated interface of the same service.
+ *
+ * @param caller names the caller of each call; without it the server has no certificates, and everybody may call.
+ * @param rules who may call what; a method without a rule is a mistake of ours, and the service does not start.
+ */
+export function addToServer(
+  server: Server,
+  definition: ServiceDefinition,
+  implementation: object,
+  caller?: Caller,
+  rules: MethodRules = methodRules,
+): void {
   const handlers: UntypedServiceImplementation = {};
   for (const [name, method] of Object.entries(definition)) {
     const call = (implementation as Record<string, AnyFunction>)[name];
     if (call === undefined) throw new Error(`the service does not implement ${method.path}`);
-    handlers[name] = handlerOf(method, call.bind(implementation));
+    handlers[name] = handlerOf(method as Method, call.bind(implementation), (each) =>
+      refusalOf(each, method.path, ruleOf(rules, method.path), caller),
+    );
+    ruleOf(rules, method.path);
   }
   server.addService(definition, handlers);
 }
 
-/** The generated interface of a service, answered by a server elsewhere. */
+/**
+ * The generated interface of a service, answered by servers elsewhere.
+ *
+ * Calls are spread over all servers behind the address; each has the deadline of its method, and one that may be
+ * repeated without harm is tried again, with jitter, while the service is away.
+ *
+ * @param address `host:port`, whose name may stand for several servers; or several of them with IP addresses, separated
+ * by commas; or `unix:path`.
+ */
 export function connectTo<Interface extends object>(
   definition: ServiceDefinition,
   address: string,
   credentials: ChannelCredentials,
+  rules: MethodRules = methodRules,
 ): { readonly service: Interface; close(): void } {
-  const client = new Client(address, credentials, channelOptions);
+  const paths = Object.values(definition).map((method) => method.path);
+  const client = new Client(toTarget(address), credentials, {
+    ...channelOptions,
+    'grpc.service_config': serviceConfigOf(paths.map((path) => [path, ruleOf(rules, path)] as const)),
+  });
   const service: Record<string, AnyFunction> = {};
-  for (const [name, method] of Object.entries(definition)) service[name] = callOf(client, method as Method);
+  for (const [name, method] of Object.entries(definition)) {
+    service[name] = callOf(client, method as Method, ruleOf(rules, method.path).deadlineMs);
+  }
   return { service: service as Interface, close: () => client.close() };
 }
 
+function ruleOf(rules: MethodRules, path: string): MethodRule {
+  const rule = rules[path];
+  if (rule === undefined) throw new Error(`${path} has no rule in libs/contracts/src/methods.ts`);
+  return rule;
+}
+
+type AnyCall =
+  | ServerUnaryCall<unknown, unknown>
+  | ServerWritableStream<unknown, unknown>
+  | ServerDuplexStream<unknown, unknown>;
+
+/** Why a call is not carried out, if it is not. */
+function refusalOf(
+  call: AnyCall,
+  path: string,
+  rule: MethodRule,
+  caller: Caller | undefined,
+): (Partial<ServiceError> & Error) | undefined {
+  if (caller !== undefined) {
+    const role = caller(call.getAuthContext().sslPeerCertificate);
+    const refusal = mayCall(role, path, rule);
+    if (refusal !== undefined) return toStatus(refusal);
+  }
+  const deadline = call.getDeadline();
+  const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
+  if (leftMs < leastWorkMs)
+    return Object.assign(new Error('too late'), {
+      code: status.DEADLINE_EXCEEDED,
+      details: 'The call came with too little time left.',
+    });
+  return undefined;
+}
+
 function handlerOf(
-  { requestStream, responseStream }: MethodShape,
+  { requestStream, responseStream }: Method,
   call: AnyFunction,
+  refuse: (call: AnyCall) => (Partial<ServiceError> & Error) | undefined,
 ): UntypedServiceImplementation[string] {
   if (!requestStream && !responseStream) {
     return (request: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
+      const refusal = refuse(request);
+      if (refusal !== undefined) {
+        respond(refusal);
+        return;
+      }
       (call(request.request) as Promise<unknown>).then(
         (value) => respond(null, value),
         (error) => respond(toStatus(error)),
@@ -84,6 +168,11 @@ function handlerOf(
   }
   if (responseStream) {
     return (stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>) => {
+      const refusal = refuse(stream);
+      if (refusal !== undefined) {
+        stream.emit('error', refusal);
+        return;
+      }
       // The iteration of the questions may end before they do; the stream still has to carry the answer's end.
       const argument = requestStream
         ? (stream as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
@@ -127,7 +216,7 @@ async function sendAll(
   stream.end();
 }
 
-function callOf(client: Client, method: Method): AnyFunction {
+function callOf(client: Client, method: Method, deadlineMs: number | undefined): AnyFunction {
   const { path, requestStream, responseStream, requestSerialize: serialize, responseDeserialize: deserialize } = method;
   if (requestStream && responseStream) {
     return (requests) => {
@@ -141,7 +230,8 @@ function callOf(client: Client, method: Method): AnyFunction {
   }
   return (request) =>
     new Promise((resolve, reject) => {
-      client.makeUnaryRequest(path, serialize, deserialize, request, (error, value) => {
+      const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs - answerMs };
+      client.makeUnaryRequest(path, serialize, deserialize, request, options, (error, value) => {
         if (error === null) resolve(value);
         else reject(fromStatus(error));
       });
@@ -167,6 +257,13 @@ async function* receiveAll(
   }
 }
 
+const statusOf: Partial<Record<ErrorCode, status>> = {
+  UNAVAILABLE: status.UNAVAILABLE,
+  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
+  NOT_AUTHORISED: status.PERMISSION_DENIED,
+  INPUT_INVALID: status.INVALID_ARGUMENT,
+};
+
 function toStatus(error: unknown): Partial<ServiceError> & Error {
   const metadata = new Metadata();
   if (!(error instanceof MusterError)) {
@@ -175,7 +272,7 @@ function toStatus(error: unknown): Partial<ServiceError> & Error {
   metadata.set(codeKey, error.code);
   metadata.set(remedyKey, Buffer.from(error.remedy));
   return Object.assign(new Error(error.message, { cause: error }), {
-    code: error.code === 'UNAVAILABLE' ? status.UNAVAILABLE : status.FAILED_PRECONDITION,
+    code: statusOf[error.code] ?? status.FAILED_PRECONDITION,
     details: error.message,
     metadata,
   });

@@ -1,17 +1,29 @@
 export { AsyncQueue } from './async-queue.ts';
+export { type Caller, roleOf } from './caller.ts';
 export { type Clock, ManualClock, systemClock } from './clock.ts';
-export { addToServer, connectTo } from './grpc-interface.ts';
-export { type ServedService, serveGrpc } from './grpc-server.ts';
+export { type CommonSettings, commonSettings } from './common-settings.ts';
+export { addToServer, connectTo, type MethodRules } from './grpc-interface.ts';
+export { type GrpcServerOptions, type ServedService, serveGrpc } from './grpc-server.ts';
 export { type LogLevel, logLevelSetting, logLevels } from './log-level.ts';
 export { createLogger, type Logger } from './logger.ts';
-export { runService, type ServiceDefinition } from './run-service.ts';
+export { type ManagementAnswers, serveManagement } from './management-server.ts';
+export { type Check, type CheckResult, Readiness, type ReadinessReport } from './readiness.ts';
+export { type RunningService, runService, type ServiceContext, type ServiceDefinition } from './run-service.ts';
 export { secretFile } from './secret-file.ts';
 export {
   describeSettings,
+  filePath,
   hostAndPort,
+  list,
   loadSettings,
+  onOrOff,
   type Settings,
   type SettingsShape,
+  type SettingsSources,
+  secret,
+  serviceAddress,
   text,
   wholeNumber,
 } from './settings.ts';
+export { parseSettingsFile, readSettingsFile, type SettingsFile } from './settings-file.ts';
+export { type TlsFiles, TlsIdentity } from './tls-identity.ts';

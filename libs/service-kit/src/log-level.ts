@@ -7,5 +7,6 @@ export type LogLevel = (typeof logLevels)[number];
 /** The setting MUSTER_LOG_LEVEL. */
 export const logLevelSetting = z
   .enum(logLevels, `it is one of ${logLevels.join(', ')}`)
+  .meta({ typeName: logLevels.join(', ') })
   .default('info')
-  .describe(`What is logged on standard error: ${logLevels.join(', ')}`);
+  .describe('What is logged on standard error at least');

@@ -10,9 +10,11 @@ const shape = {
   A_LOG_LEVEL: logLevelSetting,
 };
 
+const load = (environment: Record<string, string>) => loadSettings(shape, { environment });
+
 describe('settings from the environment', () => {
   test('are parsed, and what is left out or empty has its default', () => {
-    expect(loadSettings(shape, { A_DATABASE: '/data', A_PORT: '0', A_LISTEN: '', UNKNOWN: 'is no matter' })).toEqual({
+    expect(load({ A_DATABASE: '/data', A_PORT: '0', A_LISTEN: '', UNKNOWN: 'is no matter' })).toEqual({
       A_DATABASE: '/data',
       A_LISTEN: '127.0.0.1:7101',
       A_PORT: 0,
@@ -22,13 +24,11 @@ describe('settings from the environment', () => {
   });
 
   test('are refused with every problem at once, each by the name of its setting', () => {
-    expect(() =>
-      loadSettings(shape, { A_LISTEN: 'nowhere', A_PORT: '65536', A_LOG_LEVEL: 'loud', AN_ADDRESS: '::' }),
-    ).toThrow(
+    expect(() => load({ A_LISTEN: 'nowhere', A_PORT: '65536', A_LOG_LEVEL: 'loud', AN_ADDRESS: '::' })).toThrow(
       expect.objectContaining({
         code: 'SETTING_INVALID',
         message:
-          'The environment is wrong: A_DATABASE: it is missing; A_LISTEN: it is HOST:PORT; ' +
+          'The settings are wrong: A_DATABASE: it is missing; A_LISTEN: it is HOST:PORT; ' +
           'A_PORT: it is a whole number from 0 to 65535; A_LOG_LEVEL: it is one of debug, info, warn, error, silent.',
         remedy: expect.stringContaining('--help'),
       }),
@@ -36,7 +36,7 @@ describe('settings from the environment', () => {
   });
 
   test('a required setting that is set to nothing is missing', () => {
-    expect(() => loadSettings(shape, { A_DATABASE: '' })).toThrow('A_DATABASE: it is missing');
+    expect(() => load({ A_DATABASE: '' })).toThrow('A_DATABASE: it is missing');
   });
 });
 

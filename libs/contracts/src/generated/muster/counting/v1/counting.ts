@@ -125,6 +125,30 @@ export interface MachineIdentity {
   readonly lastSeenUnixMs: number;
 }
 
+export interface GetOutboxRequest {
+}
+
+export interface Outbox {
+  /** Log rows that the bus has not had yet. */
+  readonly lag: number;
+  /** Which replica publishes at this moment. Empty when none does. */
+  readonly relay: string;
+  /** The id of the last log row that was published. */
+  readonly publishedId: number;
+}
+
+export interface ReplayEventsRequest {
+  /** Rows that were committed at this time or later, milliseconds since 1970. */
+  readonly sinceUnixMs: number;
+}
+
+export interface ReplayProgress {
+  /** Log rows that are to be published again. */
+  readonly rows: number;
+  /** How many of them are published. */
+  readonly published: number;
+}
+
 function createBaseCountBatch(): CountBatch {
   return { batchId: 0, gatewayId: "", rules: [], requests: [] };
 }
@@ -1464,8 +1488,348 @@ export const MachineIdentity: MessageFns<MachineIdentity> = {
   },
 };
 
+function createBaseGetOutboxRequest(): GetOutboxRequest {
+  return {};
+}
+
+export const GetOutboxRequest: MessageFns<GetOutboxRequest> = {
+  encode(_: GetOutboxRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetOutboxRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetOutboxRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<GetOutboxRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<GetOutboxRequest | GetOutboxRequest[]> | Iterable<GetOutboxRequest | GetOutboxRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetOutboxRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [GetOutboxRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, GetOutboxRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<GetOutboxRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetOutboxRequest.decode(p)];
+        }
+      } else {
+        yield* [GetOutboxRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseOutbox(): Outbox {
+  return { lag: 0, relay: "", publishedId: 0 };
+}
+
+export const Outbox: MessageFns<Outbox> = {
+  encode(message: Outbox, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lag !== 0) {
+      writer.uint32(8).uint64(message.lag);
+    }
+    if (message.relay !== "") {
+      writer.uint32(18).string(message.relay);
+    }
+    if (message.publishedId !== 0) {
+      writer.uint32(24).uint64(message.publishedId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Outbox {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutbox() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lag = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.relay = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.publishedId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<Outbox, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<Outbox | Outbox[]> | Iterable<Outbox | Outbox[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Outbox.encode(p).finish()];
+        }
+      } else {
+        yield* [Outbox.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, Outbox>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<Outbox> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Outbox.decode(p)];
+        }
+      } else {
+        yield* [Outbox.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseReplayEventsRequest(): ReplayEventsRequest {
+  return { sinceUnixMs: 0 };
+}
+
+export const ReplayEventsRequest: MessageFns<ReplayEventsRequest> = {
+  encode(message: ReplayEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sinceUnixMs !== 0) {
+      writer.uint32(8).int64(message.sinceUnixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayEventsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sinceUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ReplayEventsRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<ReplayEventsRequest | ReplayEventsRequest[]>
+      | Iterable<ReplayEventsRequest | ReplayEventsRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ReplayEventsRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [ReplayEventsRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ReplayEventsRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ReplayEventsRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ReplayEventsRequest.decode(p)];
+        }
+      } else {
+        yield* [ReplayEventsRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseReplayProgress(): ReplayProgress {
+  return { rows: 0, published: 0 };
+}
+
+export const ReplayProgress: MessageFns<ReplayProgress> = {
+  encode(message: ReplayProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rows !== 0) {
+      writer.uint32(8).uint64(message.rows);
+    }
+    if (message.published !== 0) {
+      writer.uint32(16).uint64(message.published);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayProgress() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.published = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ReplayProgress, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<ReplayProgress | ReplayProgress[]> | Iterable<ReplayProgress | ReplayProgress[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ReplayProgress.encode(p).finish()];
+        }
+      } else {
+        yield* [ReplayProgress.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ReplayProgress>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ReplayProgress> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ReplayProgress.decode(p)];
+        }
+      } else {
+        yield* [ReplayProgress.decode(pkt as any)];
+      }
+    }
+  },
+};
+
 export interface Counting {
-  /** Batches in, the same batches back in order, each committed before it is answered. */
+  /**
+   * Batches in, the same batches back in order, each committed before it is answered. An empty batch asks whether the
+   * database can be reached and is answered the same way. When a server ends the stream in order, it has handled every
+   * batch that it answered and none that it did not answer; after an error nothing is known of those.
+   */
   count(request: AsyncIterable<CountBatch>): AsyncIterable<CountedBatch>;
   /** The present count of each application that has machines. */
   getCounts(request: GetCountsRequest): Promise<GetCountsResponse>;
@@ -1475,7 +1839,11 @@ export interface Counting {
 
 export type CountingService = typeof CountingService;
 export const CountingService = {
-  /** Batches in, the same batches back in order, each committed before it is answered. */
+  /**
+   * Batches in, the same batches back in order, each committed before it is answered. An empty batch asks whether the
+   * database can be reached and is answered the same way. When a server ends the stream in order, it has handled every
+   * batch that it answered and none that it did not answer; after an error nothing is known of those.
+   */
   count: {
     path: "/muster.counting.v1.Counting/Count" as const,
     requestStream: true as const,
@@ -1508,12 +1876,56 @@ export const CountingService = {
 } as const;
 
 export interface CountingServer extends UntypedServiceImplementation {
-  /** Batches in, the same batches back in order, each committed before it is answered. */
+  /**
+   * Batches in, the same batches back in order, each committed before it is answered. An empty batch asks whether the
+   * database can be reached and is answered the same way. When a server ends the stream in order, it has handled every
+   * batch that it answered and none that it did not answer; after an error nothing is known of those.
+   */
   count: handleBidiStreamingCall<CountBatch, CountedBatch>;
   /** The present count of each application that has machines. */
   getCounts: handleUnaryCall<GetCountsRequest, GetCountsResponse>;
   /** Every machine the site knows, ordered by application and CMID. */
   listMachines: handleServerStreamingCall<ListMachinesRequest, Machine>;
+}
+
+/** What an administrator asks of counting. */
+export interface CountingAdministration {
+  /** How far the events of the log have come. */
+  getOutbox(request: GetOutboxRequest): Promise<Outbox>;
+  /** Publishes the events of the log again from a time on, in order. Answers with the progress until all are published. */
+  replayEvents(request: ReplayEventsRequest): AsyncIterable<ReplayProgress>;
+}
+
+/** What an administrator asks of counting. */
+export type CountingAdministrationService = typeof CountingAdministrationService;
+export const CountingAdministrationService = {
+  /** How far the events of the log have come. */
+  getOutbox: {
+    path: "/muster.counting.v1.CountingAdministration/GetOutbox" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetOutboxRequest): Buffer => Buffer.from(GetOutboxRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetOutboxRequest => GetOutboxRequest.decode(value),
+    responseSerialize: (value: Outbox): Buffer => Buffer.from(Outbox.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Outbox => Outbox.decode(value),
+  },
+  /** Publishes the events of the log again from a time on, in order. Answers with the progress until all are published. */
+  replayEvents: {
+    path: "/muster.counting.v1.CountingAdministration/ReplayEvents" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReplayEventsRequest): Buffer => Buffer.from(ReplayEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReplayEventsRequest => ReplayEventsRequest.decode(value),
+    responseSerialize: (value: ReplayProgress): Buffer => Buffer.from(ReplayProgress.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReplayProgress => ReplayProgress.decode(value),
+  },
+} as const;
+
+export interface CountingAdministrationServer extends UntypedServiceImplementation {
+  /** How far the events of the log have come. */
+  getOutbox: handleUnaryCall<GetOutboxRequest, Outbox>;
+  /** Publishes the events of the log again from a time on, in order. Answers with the progress until all are published. */
+  replayEvents: handleServerStreamingCall<ReplayEventsRequest, ReplayProgress>;
 }
 
 function longToNumber(int64: { toString(): string }): number {

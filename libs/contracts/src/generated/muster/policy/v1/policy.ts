@@ -61,6 +61,42 @@ export interface IssueGatewayCredentialResponse {
   readonly expiresAtUnixMs: number;
 }
 
+export interface GetPolicyRequest {
+}
+
+export interface Policy {
+  readonly snapshot:
+    | PolicySnapshot
+    | undefined;
+  /** The host platform that it says it runs on; empty until it is told. */
+  readonly hostPlatform: string;
+  /** The host's Ed25519 public key, 32 bytes: what a vendor needs to activate it. */
+  readonly hostPublicKey: Uint8Array;
+}
+
+export interface PolicyChanged {
+  readonly revision: number;
+}
+
+export interface TrustVendorRequest {
+  /** The vendor root's public key, a JWK as JSON. */
+  readonly publicKeyJwk: string;
+}
+
+export interface InstallCatalogueRequest {
+  /** A JWS by a trusted vendor. */
+  readonly signedCatalogue: string;
+}
+
+export interface SetHostPlatformRequest {
+  readonly hostPlatform: string;
+}
+
+export interface InstallHostCertificateRequest {
+  /** A JWT by a trusted vendor. */
+  readonly hostCertificate: string;
+}
+
 function createBaseWatchSnapshotsRequest(): WatchSnapshotsRequest {
   return { gatewayId: "" };
 }
@@ -696,6 +732,571 @@ export const IssueGatewayCredentialResponse: MessageFns<IssueGatewayCredentialRe
   },
 };
 
+function createBaseGetPolicyRequest(): GetPolicyRequest {
+  return {};
+}
+
+export const GetPolicyRequest: MessageFns<GetPolicyRequest> = {
+  encode(_: GetPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPolicyRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<GetPolicyRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<GetPolicyRequest | GetPolicyRequest[]> | Iterable<GetPolicyRequest | GetPolicyRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetPolicyRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [GetPolicyRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, GetPolicyRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<GetPolicyRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetPolicyRequest.decode(p)];
+        }
+      } else {
+        yield* [GetPolicyRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBasePolicy(): Policy {
+  return { snapshot: undefined, hostPlatform: "", hostPublicKey: new Uint8Array(0) };
+}
+
+export const Policy: MessageFns<Policy> = {
+  encode(message: Policy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshot !== undefined) {
+      PolicySnapshot.encode(message.snapshot, writer.uint32(10).fork()).join();
+    }
+    if (message.hostPlatform !== "") {
+      writer.uint32(18).string(message.hostPlatform);
+    }
+    if (message.hostPublicKey.length !== 0) {
+      writer.uint32(26).bytes(message.hostPublicKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Policy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicy() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshot = PolicySnapshot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostPlatform = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hostPublicKey = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<Policy, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<Policy | Policy[]> | Iterable<Policy | Policy[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Policy.encode(p).finish()];
+        }
+      } else {
+        yield* [Policy.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, Policy>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<Policy> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Policy.decode(p)];
+        }
+      } else {
+        yield* [Policy.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBasePolicyChanged(): PolicyChanged {
+  return { revision: 0 };
+}
+
+export const PolicyChanged: MessageFns<PolicyChanged> = {
+  encode(message: PolicyChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      writer.uint32(8).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyChanged() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<PolicyChanged, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<PolicyChanged | PolicyChanged[]> | Iterable<PolicyChanged | PolicyChanged[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [PolicyChanged.encode(p).finish()];
+        }
+      } else {
+        yield* [PolicyChanged.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, PolicyChanged>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<PolicyChanged> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [PolicyChanged.decode(p)];
+        }
+      } else {
+        yield* [PolicyChanged.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseTrustVendorRequest(): TrustVendorRequest {
+  return { publicKeyJwk: "" };
+}
+
+export const TrustVendorRequest: MessageFns<TrustVendorRequest> = {
+  encode(message: TrustVendorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKeyJwk !== "") {
+      writer.uint32(10).string(message.publicKeyJwk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrustVendorRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrustVendorRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKeyJwk = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<TrustVendorRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<TrustVendorRequest | TrustVendorRequest[]>
+      | Iterable<TrustVendorRequest | TrustVendorRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [TrustVendorRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [TrustVendorRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, TrustVendorRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<TrustVendorRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [TrustVendorRequest.decode(p)];
+        }
+      } else {
+        yield* [TrustVendorRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseInstallCatalogueRequest(): InstallCatalogueRequest {
+  return { signedCatalogue: "" };
+}
+
+export const InstallCatalogueRequest: MessageFns<InstallCatalogueRequest> = {
+  encode(message: InstallCatalogueRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signedCatalogue !== "") {
+      writer.uint32(10).string(message.signedCatalogue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstallCatalogueRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstallCatalogueRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signedCatalogue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<InstallCatalogueRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<InstallCatalogueRequest | InstallCatalogueRequest[]>
+      | Iterable<InstallCatalogueRequest | InstallCatalogueRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallCatalogueRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [InstallCatalogueRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, InstallCatalogueRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<InstallCatalogueRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallCatalogueRequest.decode(p)];
+        }
+      } else {
+        yield* [InstallCatalogueRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseSetHostPlatformRequest(): SetHostPlatformRequest {
+  return { hostPlatform: "" };
+}
+
+export const SetHostPlatformRequest: MessageFns<SetHostPlatformRequest> = {
+  encode(message: SetHostPlatformRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hostPlatform !== "") {
+      writer.uint32(10).string(message.hostPlatform);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetHostPlatformRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetHostPlatformRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hostPlatform = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<SetHostPlatformRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<SetHostPlatformRequest | SetHostPlatformRequest[]>
+      | Iterable<SetHostPlatformRequest | SetHostPlatformRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [SetHostPlatformRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [SetHostPlatformRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, SetHostPlatformRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<SetHostPlatformRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [SetHostPlatformRequest.decode(p)];
+        }
+      } else {
+        yield* [SetHostPlatformRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseInstallHostCertificateRequest(): InstallHostCertificateRequest {
+  return { hostCertificate: "" };
+}
+
+export const InstallHostCertificateRequest: MessageFns<InstallHostCertificateRequest> = {
+  encode(message: InstallHostCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hostCertificate !== "") {
+      writer.uint32(10).string(message.hostCertificate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstallHostCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstallHostCertificateRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hostCertificate = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<InstallHostCertificateRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<InstallHostCertificateRequest | InstallHostCertificateRequest[]>
+      | Iterable<InstallHostCertificateRequest | InstallHostCertificateRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallHostCertificateRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [InstallHostCertificateRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, InstallHostCertificateRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<InstallHostCertificateRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallHostCertificateRequest.decode(p)];
+        }
+      } else {
+        yield* [InstallHostCertificateRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
 export interface LicensingPolicy {
   /** The present snapshot at once, then each later one. Gateways judge by the last snapshot they hold. */
   watchSnapshots(request: WatchSnapshotsRequest): AsyncIterable<PolicySnapshot>;
@@ -736,6 +1337,102 @@ export interface LicensingPolicyServer extends UntypedServiceImplementation {
   watchSnapshots: handleServerStreamingCall<WatchSnapshotsRequest, PolicySnapshot>;
   /** A credential for a key that a gateway holds in memory, valid for at most 24 hours. */
   issueGatewayCredential: handleUnaryCall<IssueGatewayCredentialRequest, IssueGatewayCredentialResponse>;
+}
+
+/** What an administrator sets. Each change answers with the revision of the policy that holds it. */
+export interface PolicyAdministration {
+  getPolicy(request: GetPolicyRequest): Promise<Policy>;
+  /** Accepts a vendor's catalogues and host certificates from now on. */
+  trustVendor(request: TrustVendorRequest): Promise<PolicyChanged>;
+  /** Puts a vendor's signed catalogue in force. */
+  installCatalogue(request: InstallCatalogueRequest): Promise<PolicyChanged>;
+  /** Says on which platform the host runs. */
+  setHostPlatform(request: SetHostPlatformRequest): Promise<PolicyChanged>;
+  /** Installs the certificate by which a vendor activated this host for a KMS key. */
+  installHostCertificate(request: InstallHostCertificateRequest): Promise<PolicyChanged>;
+  /** Overrides the intervals that the clients of an application take over. */
+  overrideIntervals(request: IntervalOverride): Promise<PolicyChanged>;
+}
+
+/** What an administrator sets. Each change answers with the revision of the policy that holds it. */
+export type PolicyAdministrationService = typeof PolicyAdministrationService;
+export const PolicyAdministrationService = {
+  getPolicy: {
+    path: "/muster.policy.v1.PolicyAdministration/GetPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPolicyRequest): Buffer => Buffer.from(GetPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPolicyRequest => GetPolicyRequest.decode(value),
+    responseSerialize: (value: Policy): Buffer => Buffer.from(Policy.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Policy => Policy.decode(value),
+  },
+  /** Accepts a vendor's catalogues and host certificates from now on. */
+  trustVendor: {
+    path: "/muster.policy.v1.PolicyAdministration/TrustVendor" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TrustVendorRequest): Buffer => Buffer.from(TrustVendorRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TrustVendorRequest => TrustVendorRequest.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
+  /** Puts a vendor's signed catalogue in force. */
+  installCatalogue: {
+    path: "/muster.policy.v1.PolicyAdministration/InstallCatalogue" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: InstallCatalogueRequest): Buffer =>
+      Buffer.from(InstallCatalogueRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): InstallCatalogueRequest => InstallCatalogueRequest.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
+  /** Says on which platform the host runs. */
+  setHostPlatform: {
+    path: "/muster.policy.v1.PolicyAdministration/SetHostPlatform" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetHostPlatformRequest): Buffer =>
+      Buffer.from(SetHostPlatformRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetHostPlatformRequest => SetHostPlatformRequest.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
+  /** Installs the certificate by which a vendor activated this host for a KMS key. */
+  installHostCertificate: {
+    path: "/muster.policy.v1.PolicyAdministration/InstallHostCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: InstallHostCertificateRequest): Buffer =>
+      Buffer.from(InstallHostCertificateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): InstallHostCertificateRequest => InstallHostCertificateRequest.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
+  /** Overrides the intervals that the clients of an application take over. */
+  overrideIntervals: {
+    path: "/muster.policy.v1.PolicyAdministration/OverrideIntervals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: IntervalOverride): Buffer => Buffer.from(IntervalOverride.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IntervalOverride => IntervalOverride.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
+} as const;
+
+export interface PolicyAdministrationServer extends UntypedServiceImplementation {
+  getPolicy: handleUnaryCall<GetPolicyRequest, Policy>;
+  /** Accepts a vendor's catalogues and host certificates from now on. */
+  trustVendor: handleUnaryCall<TrustVendorRequest, PolicyChanged>;
+  /** Puts a vendor's signed catalogue in force. */
+  installCatalogue: handleUnaryCall<InstallCatalogueRequest, PolicyChanged>;
+  /** Says on which platform the host runs. */
+  setHostPlatform: handleUnaryCall<SetHostPlatformRequest, PolicyChanged>;
+  /** Installs the certificate by which a vendor activated this host for a KMS key. */
+  installHostCertificate: handleUnaryCall<InstallHostCertificateRequest, PolicyChanged>;
+  /** Overrides the intervals that the clients of an application take over. */
+  overrideIntervals: handleUnaryCall<IntervalOverride, PolicyChanged>;
 }
 
 function longToNumber(int64: { toString(): string }): number {
