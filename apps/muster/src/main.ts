@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addEventsCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addMachinesCommands } from './commands/machines.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -39,6 +40,7 @@ addFleetCommands(program);
 addCatalogueCommands(program);
 addStatusCommand(program);
 addMachinesCommands(program);
+addEventsCommands(program);
 
 // The reader of the output has gone (`| head`). A listing has nobody left to tell; a site that runs goes on.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
