@@ -19,6 +19,13 @@ export {
   issueHostCertificate,
   verifyHostCertificate,
 } from './host-certificate.ts';
+export {
+  makeProductKey,
+  type ProductKey,
+  type ProductKeyKind,
+  parseProductKey,
+  productKeyRandomBytes,
+} from './product-key.ts';
 export { keyId, publicKeyFromJwk, publicKeyToJwk } from './public-key.ts';
 export { openPrivateKey, sealPrivateKey } from './sealed-key.ts';
 export { signCatalogue, type VerifiedCatalogue, verifyCatalogue } from './signed-catalogue.ts';
