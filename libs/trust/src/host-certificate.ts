@@ -3,7 +3,14 @@ import { confirmationSchema, identifierSchema, secondsSchema, toSeconds, uuidSch
 import { describeIssue, jwkOf, keyId, publicKeyOf } from './public-key.ts';
 import { refusal } from './refusals.ts';
 import type { SigningKey } from './signing-key.ts';
-import { type DocumentKind, readJson, signDocument, verifyDocument } from './strict-jws.ts';
+import {
+  assembleDocument,
+  type DocumentKind,
+  readJson,
+  signDocument,
+  takeApart,
+  verifyDocument,
+} from './strict-jws.ts';
 import type { ValidityWindow } from './validity-window.ts';
 import type { VendorKeys } from './vendor-keys.ts';
 
@@ -62,6 +69,29 @@ export interface HostCertificateOptions extends Omit<HostCertificate, 'vendorKey
  * Rejects with DOCUMENT_INVALID when a value breaks a rule of the claims or the JWT is longer than 6,144 characters.
  */
 export async function issueHostCertificate(options: HostCertificateOptions): Promise<string> {
+  const payload = payloadOf(options);
+  const jwt = await signDocument(kind, payload, options.vendorKey, keyId(options.vendorKey.publicKey));
+  if (jwt.length > maximumIssuedCharacters) {
+    throw cannotIssue(`it would be longer than ${maximumIssuedCharacters} characters; name fewer editions`);
+  }
+  return jwt;
+}
+
+/**
+ * The certificate that `issueHostCertificate` makes, out of a signature that came another way. It is not verified by
+ * this. Throws DOCUMENT_INVALID when a value breaks a rule of the claims.
+ */
+export function assembleHostCertificate(certificate: HostCertificate, signature: Uint8Array): string {
+  return assembleDocument(kind, payloadOf(certificate), signature, certificate.vendorKeyId);
+}
+
+/** What a host certificate says and its signature, whoever signed it: nothing is verified. Throws UNTRUSTED_HOST. */
+export function readHostCertificate(jwt: string): HostCertificate & { readonly signature: Uint8Array } {
+  const { payload, signature, signerKeyId } = takeApart(kind, jwt);
+  return { ...toCertificate(payload, signerKeyId), signature };
+}
+
+function payloadOf(options: Omit<HostCertificate, 'vendorKeyId'>): Uint8Array {
   const claims = claimsSchema.safeParse({
     iss: options.vendor,
     sub: options.hostId,
@@ -73,12 +103,7 @@ export async function issueHostCertificate(options: HostCertificateOptions): Pro
     editions: options.editions,
   });
   if (!claims.success) throw cannotIssue(describeIssue(claims.error.issues[0]));
-  const payload = new TextEncoder().encode(JSON.stringify(claims.data));
-  const jwt = await signDocument(kind, payload, options.vendorKey, keyId(options.vendorKey.publicKey));
-  if (jwt.length > maximumIssuedCharacters) {
-    throw cannotIssue(`it would be longer than ${maximumIssuedCharacters} characters; name fewer editions`);
-  }
-  return jwt;
+  return new TextEncoder().encode(JSON.stringify(claims.data));
 }
 
 /**
@@ -87,6 +112,10 @@ export async function issueHostCertificate(options: HostCertificateOptions): Pro
  */
 export async function verifyHostCertificate(jwt: string, vendorKeys: VendorKeys): Promise<HostCertificate> {
   const { payload, signerKeyId } = await verifyDocument(kind, jwt, (id) => vendorKeys.get(id));
+  return toCertificate(payload, signerKeyId);
+}
+
+function toCertificate(payload: Uint8Array, signerKeyId: string): HostCertificate {
   const claims = readJson(kind, 'claims', payload, claimsSchema);
   return {
     vendor: claims.iss,

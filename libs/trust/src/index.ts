@@ -14,6 +14,14 @@ export {
   verifyGatewayCredential,
 } from './gateway-credential.ts';
 export {
+  type ActivatedHost,
+  decodeActivationConfirmation,
+  decodeActivationRequest,
+  encodeActivationConfirmation,
+  encodeActivationRequest,
+  type HostActivationRequest,
+} from './host-activation.ts';
+export {
   type HostCertificate,
   type HostCertificateOptions,
   issueHostCertificate,

@@ -1,6 +1,6 @@
 import { CompactSign, compactVerify } from 'jose';
 import { z } from 'zod';
-import { decodeBase64url } from './base64url.ts';
+import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { describeIssue, publicKeyObject } from './public-key.ts';
 import { type RefusalCode, refusal } from './refusals.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -39,8 +39,31 @@ export function signDocument(
   key: SigningKey,
   signerKeyId?: string,
 ): Promise<string> {
-  const header = { alg: 'EdDSA', typ: kind.typ, ...(signerKeyId === undefined ? {} : { kid: signerKeyId }) };
-  return new CompactSign(payload).setProtectedHeader(header).sign(key.privateKey);
+  return new CompactSign(payload).setProtectedHeader(headerOf(kind, signerKeyId)).sign(key.privateKey);
+}
+
+/** The document that `signDocument` makes, out of a signature that was made elsewhere. It is not verified by this. */
+export function assembleDocument(
+  kind: DocumentKind,
+  payload: Uint8Array,
+  signature: Uint8Array,
+  signerKeyId?: string,
+): string {
+  const header = new TextEncoder().encode(JSON.stringify(headerOf(kind, signerKeyId)));
+  return [header, payload, signature].map(encodeBase64url).join('.');
+}
+
+/** The parts of a document in the form of its kind, whoever signed it: nothing is verified. */
+export function takeApart(
+  kind: DocumentKind,
+  jws: string,
+): { readonly payload: Uint8Array; readonly signature: Uint8Array; readonly signerKeyId: string } {
+  const { header, payload, signature } = split(kind, jws);
+  return { payload, signature, signerKeyId: readHeader(kind, header) };
+}
+
+function headerOf(kind: DocumentKind, signerKeyId: string | undefined) {
+  return { alg: 'EdDSA', typ: kind.typ, ...(signerKeyId === undefined ? {} : { kid: signerKeyId }) };
 }
 
 /**
@@ -53,15 +76,7 @@ export async function verifyDocument(
   jws: string,
   findKey: (signerKeyId: string) => Uint8Array | undefined,
 ): Promise<VerifiedDocument> {
-  if (typeof jws !== 'string') throw refuse(kind, 'is not text');
-  if (jws.length > kind.maximumCharacters) throw refuse(kind, `is longer than ${kind.maximumCharacters} characters`);
-  const parts = jws.split('.', 4);
-  const [header, payload, signature] = parts.map(decodeBase64url);
-  if (parts.length !== 3) throw refuse(kind, 'is not a compact JWS of three parts');
-  if (header === undefined || payload === undefined || signature === undefined) {
-    throw refuse(kind, 'is not written in canonical base64url');
-  }
-  if (signature.length !== 64) throw refuse(kind, 'has no Ed25519 signature of 64 bytes');
+  const { header, payload } = split(kind, jws);
   const signerKeyId = readHeader(kind, header);
   const publicKey = findKey(signerKeyId);
   if (publicKey === undefined) throw refuse(kind, `is signed by a key that is not trusted (${signerKeyId})`);
@@ -71,6 +86,19 @@ export async function verifyDocument(
     throw refuse(kind, 'does not match its signature', cause);
   }
   return { payload, signerKeyId };
+}
+
+function split(kind: DocumentKind, jws: string) {
+  if (typeof jws !== 'string') throw refuse(kind, 'is not text');
+  if (jws.length > kind.maximumCharacters) throw refuse(kind, `is longer than ${kind.maximumCharacters} characters`);
+  const parts = jws.split('.', 4);
+  const [header, payload, signature] = parts.map(decodeBase64url);
+  if (parts.length !== 3) throw refuse(kind, 'is not a compact JWS of three parts');
+  if (header === undefined || payload === undefined || signature === undefined) {
+    throw refuse(kind, 'is not written in canonical base64url');
+  }
+  if (signature.length !== 64) throw refuse(kind, 'has no Ed25519 signature of 64 bytes');
+  return { header, payload, signature };
 }
 
 /**
