@@ -28,6 +28,15 @@ export {
   verifyHostCertificate,
 } from './host-certificate.ts';
 export {
+  checkInstallation,
+  installationId,
+  installationIdBytes,
+  issueMakConfirmation,
+  type MakConfirmation,
+  type MakConfirmationOptions,
+  verifyMakConfirmation,
+} from './mak-confirmation.ts';
+export {
   makeProductKey,
   type ProductKey,
   type ProductKeyKind,
