@@ -16,6 +16,11 @@ export interface CloudEvent<Data = unknown> {
   /** RFC 3339, UTC. */
   readonly time: string;
   readonly datacontenttype: 'application/json';
+  /**
+   * Where the event stands in the log that it comes from, zero padded, so that texts compare as numbers do (the
+   * CloudEvents extension `sequence`). Left out by sources that keep no log. Numbers have gaps.
+   */
+  readonly sequence?: string;
   readonly data: Data;
 }
 
@@ -23,4 +28,20 @@ export interface CloudEvent<Data = unknown> {
 export interface AddressedEvent<Data = unknown> {
   readonly subject: string;
   readonly event: CloudEvent<Data>;
+}
+
+/** As wide as the greatest `bigint` of PostgreSQL. */
+const sequenceDigits = 19;
+
+/** The `sequence` of a log position, a whole number from 0. */
+export function toSequence(logPosition: number): string {
+  return String(logPosition).padStart(sequenceDigits, '0');
+}
+
+/** The log position that an event carries; undefined when it carries none that can be read. */
+export function logPositionOf(event: Pick<CloudEvent, 'sequence'>): number | undefined {
+  const { sequence } = event;
+  if (typeof sequence !== 'string' || !/^\d{1,19}$/.test(sequence)) return undefined;
+  const position = Number(sequence);
+  return Number.isSafeInteger(position) ? position : undefined;
 }
