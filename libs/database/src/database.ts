@@ -11,16 +11,35 @@ export interface Migrations {
   readonly directory: string;
 }
 
+/** Statements that run one after the other in one session. */
+export interface Session {
+  /**
+   * Runs one statement.
+   *
+   * @throws MusterError `UNAVAILABLE` when the database cannot be reached; the engine's own error otherwise.
+   */
+  query<Row>(statement: Statement, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+}
+
+/** A database as it is at one moment, whatever others commit meanwhile. */
+export interface Snapshot extends Session {
+  /**
+   * The rows of a statement without parameters, read by a cursor: no more than `rowsPerPage` of them are held at a
+   * time, however many there are. A page is never empty.
+   */
+  pages<Row>(statement: Statement, rowsPerPage: number): AsyncIterable<readonly Row[]>;
+}
+
 /**
  * A PostgreSQL database, embedded (PGlite) or served (DESIGN 4.2). The same SQL runs on both.
  *
  * Values come back alike from both engines: `bigint` as number, `timestamptz` as milliseconds since 1970 (UTC),
  * `bytea` as bytes, `uuid` and enumerations as text.
  *
- * There is no transaction call: whatever has to be atomic is one statement or one function, because PGlite does not
- * flush after an explicit transaction (DESIGN 7).
+ * Services write by single statements and functions: PGlite does not flush after an explicit transaction (DESIGN 7).
+ * `transaction` is for whoever fills a database that nobody uses yet.
  */
-export interface Database {
+export interface Database extends Session {
   readonly engine: 'pglite' | 'postgresql';
 
   /**
@@ -29,6 +48,25 @@ export interface Database {
    * @throws MusterError `UNAVAILABLE` when the database cannot be reached; the engine's own error otherwise.
    */
   query<Row>(statement: Statement, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+
+  /**
+   * Reads at one moment: what `read` sees is the database at its first statement that reads. Others read and write on
+   * meanwhile; on PGlite, which has one session, they wait.
+   *
+   * No limit of time holds for the statements. A table that is to be read later can still be dropped by others, unless
+   * it is locked first: `lock table ... in access share mode` does not read.
+   *
+   * @throws MusterError `UNAVAILABLE` when the database cannot be reached; whatever `read` throws.
+   */
+  readSnapshot<Result>(read: (snapshot: Snapshot) => Promise<Result>): Promise<Result>;
+
+  /**
+   * Commits everything that `write` does, or, when it throws or the process dies, nothing. No limit of time holds for
+   * the statements.
+   *
+   * @throws MusterError `UNAVAILABLE` when the database cannot be reached; whatever `write` throws.
+   */
+  transaction<Result>(write: (session: Session) => Promise<Result>): Promise<Result>;
 
   /**
    * Brings the schema up to date. One process migrates, others wait for it.

@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { PGlite, types } from '@electric-sql/pglite';
+import { PGlite, type Transaction, types } from '@electric-sql/pglite';
 import { MusterError } from '@muster/product-groups';
-import type { Database, Migrations, Parameter } from './database.ts';
+import { cursorPages } from './cursor-pages.ts';
+import type { Database, Migrations, Parameter, Session, Snapshot } from './database.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { type MigrationClient, runMigrations } from './migrate.ts';
 import type { Statement } from './statement.ts';
@@ -60,6 +61,17 @@ function fromPglite(engine: PGlite, afterClose: () => void): Database {
       const result = await engine.query<Row>(statement.text, [...parameters]);
       return result.rows;
     },
+    readSnapshot<Result>(read: (snapshot: Snapshot) => Promise<Result>): Promise<Result> {
+      return engine.transaction(async (transaction) => {
+        await transaction.exec('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+        return read(cursorPages(asSession(transaction)));
+      });
+    },
+    async transaction<Result>(write: (session: Session) => Promise<Result>): Promise<Result> {
+      const result = await engine.transaction((transaction) => write(asSession(transaction)));
+      await engine.syncToFs();
+      return result;
+    },
     async migrate(migrations: Migrations) {
       try {
         return await runMigrations(asMigrationClient(engine), migrations);
@@ -73,6 +85,14 @@ function fromPglite(engine: PGlite, afterClose: () => void): Database {
       clearInterval(vacuuming);
       await engine.close();
       afterClose();
+    },
+  };
+}
+
+function asSession(transaction: Transaction): Session {
+  return {
+    async query<Row>(statement: Statement, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
+      return (await transaction.query<Row>(statement.text, [...parameters])).rows;
     },
   };
 }

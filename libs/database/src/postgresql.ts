@@ -1,6 +1,7 @@
 import { MusterError } from '@muster/product-groups';
 import pg from 'pg';
-import type { Database, Migrations, Parameter } from './database.ts';
+import { cursorPages } from './cursor-pages.ts';
+import type { Database, Migrations, Parameter, Session, Snapshot } from './database.ts';
 import { runMigrations } from './migrate.ts';
 import type { Statement } from './statement.ts';
 
@@ -34,6 +35,10 @@ const types = {
 /** Limits of every session of the pool (migrations may take longer): a statement ends before the gateway stops waiting for it. */
 const sessionSettings =
   '-c statement_timeout=1500 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on';
+
+/** Settings of a session for one long transaction. */
+const transactionSettings =
+  '-c statement_timeout=0 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=0 -c synchronous_commit=on';
 
 /**
  * Opens a pool of connections to PostgreSQL 15 or newer.
@@ -73,8 +78,21 @@ export async function openPostgresql(options: PostgresqlOptions): Promise<Databa
       const result = await pool.query({ name, text, values: [...parameters] }).catch(rethrow);
       return result.rows as Row[];
     },
+    readSnapshot<Result>(read: (snapshot: Snapshot) => Promise<Result>): Promise<Result> {
+      const begin = 'begin isolation level repeatable read read only';
+      return runInTransaction(options.url, begin, (session) => read(cursorPages(session)));
+    },
+    transaction: (write) => runInTransaction(options.url, 'begin', write),
     async migrate(migrations: Migrations) {
-      const client = new pg.Client({ connectionString: options.url, types });
+      const client = new pg.Client({
+        connectionString: options.url,
+        connectionTimeoutMillis: 2000,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000,
+        types,
+      });
+      // A connection that dies between two statements: the next one reports it.
+      client.on('error', () => undefined);
       await client.connect().catch(rethrow);
       try {
         return await runMigrations(client, migrations);
@@ -84,6 +102,42 @@ export async function openPostgresql(options: PostgresqlOptions): Promise<Databa
     },
     close: () => pool.end(),
   };
+}
+
+/**
+ * A session of its own for one long transaction: waiting for a lock is limited, the work is not. Whatever happens
+ * before the commit, the end of the session undoes it.
+ */
+async function runInTransaction<Result>(
+  url: string,
+  begin: string,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 2000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    options: transactionSettings,
+    types,
+  });
+  // A connection that dies between two statements: the next one reports it.
+  client.on('error', () => undefined);
+  await client.connect().catch(rethrow);
+  try {
+    await client.query(begin).catch(rethrow);
+    const result = await work({
+      async query<Row>({ name, text }: Statement, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
+        return (await client.query({ name, text, values: [...parameters] }).catch(rethrow)).rows as Row[];
+      },
+    });
+    const { command } = await client.query('commit').catch(rethrow);
+    // PostgreSQL answers so when a statement had failed and `work` went on.
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back, because a statement of it had failed');
+    return result;
+  } finally {
+    await client.end();
+  }
 }
 
 async function checkServer(pool: pg.Pool): Promise<void> {
