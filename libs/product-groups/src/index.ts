@@ -15,5 +15,6 @@ export * from './intervals.ts';
 export * from './judge-request.ts';
 export * from './local-error-codes.ts';
 export * from './machine-class.ts';
+export * from './nearest-name.ts';
 export * from './parse-catalogue.ts';
 export * from './result-codes.ts';

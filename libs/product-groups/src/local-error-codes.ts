@@ -13,8 +13,15 @@ export type LocalErrorCode =
   | 'NOT_RUNNING'
   | 'DOCUMENT_INVALID'
   | 'DATABASE_UNUSABLE'
+  | 'STREAM_UNUSABLE'
+  | 'SITE_NOT_EMPTY'
+  | 'OUTPUT_UNWRITABLE'
   | 'TLS_INVALID'
-  | 'NOT_AUTHORISED';
+  | 'NOT_AUTHORISED'
+  | 'KEY_REVOKED'
+  | 'KEY_EXPIRED'
+  | 'KEY_UNKNOWN'
+  | 'VENDOR_MISSING';
 
 /** Every local error code with its meaning, its one cause and its one remedy, in the form of `resultCodes`. */
 export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> = {
@@ -73,6 +80,11 @@ export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> 
     cause: 'It cannot be reached, refuses the login, or has a schema that this release does not know.',
     remedy: 'Check the address and the login of the database, and that it belongs to this release.',
   },
+  STREAM_UNUSABLE: {
+    meaning: 'The stream that keeps the events cannot be used.',
+    cause: 'NATS runs without JetStream, has no room for the stream, or has one that would lose events.',
+    remedy: 'Correct the stream or the server as the message says; the events wait in the log.',
+  },
   TLS_INVALID: {
     meaning: 'A certificate, a key or an authority for TLS cannot be used.',
     cause: 'A file is missing or damaged, does not belong to the others, or names another role.',
@@ -82,5 +94,35 @@ export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> 
     meaning: 'The caller may not do this.',
     cause: 'The certificate that the caller showed is of a role that may not call the method.',
     remedy: 'Call with a certificate of a role that may.',
+  },
+  KEY_REVOKED: {
+    meaning: 'The product key was revoked.',
+    cause: 'The vendor has ended the key: nothing is activated, renewed or confirmed by it any more.',
+    remedy: 'Ask the vendor why, and for another key.',
+  },
+  KEY_EXPIRED: {
+    meaning: 'The time in which the product key may be used is over.',
+    cause: 'The vendor issued the key until a date that has passed.',
+    remedy: 'Ask the vendor for a longer time or for another key.',
+  },
+  KEY_UNKNOWN: {
+    meaning: 'The authority has issued no key by this id.',
+    cause: 'The id of a key is mistyped, or belongs to the authority of another vendor.',
+    remedy: 'List the keys, and give the id of one of them.',
+  },
+  VENDOR_MISSING: {
+    meaning: 'The authority has no vendor yet.',
+    cause: 'Its database is new, and nobody has made the vendor and its root key.',
+    remedy: 'Create the vendor first; nothing can be signed without its root key.',
+  },
+  SITE_NOT_EMPTY: {
+    meaning: 'The site that a whole site was to be imported into is not empty.',
+    cause: 'It has machines, an activation log or KMS keys of its own, which an import would mix or overwrite.',
+    remedy: 'Import into an empty database, or into a data directory that is not there yet.',
+  },
+  OUTPUT_UNWRITABLE: {
+    meaning: 'What a command writes could not be written whole.',
+    cause: 'The disk is full, the file may not be written, or the program that read the output has ended.',
+    remedy: 'Make room or choose another place, and run the command again.',
   },
 };

@@ -72,7 +72,8 @@ export const resultCodes: Readonly<Record<ResultCodeName, CodeDescription>> = {
   },
   RATE_LIMITED: {
     meaning: 'The host takes no more requests at this moment.',
-    cause: 'More requests are under way than the host works on at once.',
+    cause:
+      'More requests are under way than the host works on at once, or too many come from the address of the client.',
     remedy: 'Try again after the time that the answer names.',
   },
   UNAVAILABLE: {

@@ -1,4 +1,4 @@
-import { classifyFirstByte, type ForeignProtocol } from './foreign-protocol.ts';
+import { classifyFirstBytes, type ForeignProtocol } from './foreign-protocol.ts';
 import { type Frame, frameHeaderBytes, isFrameType, protocolVersion } from './frame.ts';
 
 /** Why a stream cannot be read any further. Always final. */
@@ -14,12 +14,21 @@ export interface FramesRead {
   readonly problem?: FrameProblem;
 }
 
+/** What one step of reading brought: at most one frame, or the problem that broke the stream. */
+export interface FrameStep {
+  /** The position behind the last byte that was read. */
+  readonly end: number;
+  readonly frame?: Frame;
+  readonly problem?: FrameProblem;
+}
+
 // First bytes that versions to come would have. A later Muster, not a stranger.
 const latestThinkableVersion = 4;
+const none = new Uint8Array();
 
 /**
  * Cuts a byte stream into frames (DESIGN 5), whichever way it arrives in chunks. Every header byte is judged when it
- * arrives, so a stranger is known by its first byte. Holds at most one frame's bytes; a frame that lies within one
+ * arrives, so a stranger is known by its first bytes. Holds at most one frame's bytes; a frame that lies within one
  * chunk is not copied: its payload is a view of the chunk, so do not reuse the chunk's memory while frames are in use.
  *
  * @example
@@ -49,7 +58,21 @@ export class FrameReader {
   /** Takes the next bytes. After a problem it returns no frames and no second problem. Never throws. */
   push(chunk: Uint8Array): FramesRead {
     const frames: Frame[] = [];
-    let position = 0;
+    for (let position = 0; position < chunk.length; ) {
+      const { end, frame, problem } = this.read(chunk, position);
+      if (frame !== undefined) frames.push(frame);
+      if (problem !== undefined) return { frames, problem };
+      position = end;
+    }
+    return { frames };
+  }
+
+  /**
+   * Reads on from a position of a chunk, to the end of the first frame that is complete or of the chunk. For a reader
+   * that takes one frame after the other, when it has room for it. Never throws; after a problem it skips what it gets.
+   */
+  read(chunk: Uint8Array, from: number): FrameStep {
+    let position = from;
     while (position < chunk.length && !this.#broken) {
       if (this.#headerBytes < frameHeaderBytes) {
         this.#header[this.#headerBytes] = chunk[position] ?? 0;
@@ -58,38 +81,40 @@ export class FrameReader {
         const problem = this.#judgeHeader();
         if (problem !== undefined) {
           this.#break();
-          return { frames, problem };
+          return { end: position, problem };
         }
         if (this.#headerBytes < frameHeaderBytes) continue;
         const length = this.#payloadLength();
         if (chunk.length - position >= length) {
-          frames.push(this.#complete(chunk.subarray(position, position + length)));
-          position += length;
-          continue;
+          return { end: position + length, frame: this.#complete(chunk.subarray(position, position + length)) };
         }
         this.#payload = new Uint8Array(length);
       }
-      position += this.#fill(chunk, position, frames);
+      const { bytes, frame } = this.#fill(chunk, position);
+      position += bytes;
+      if (frame !== undefined) return { end: position, frame };
     }
-    return { frames };
+    return { end: chunk.length };
   }
 
-  /** Copies what belongs to the frame that has begun; returns how many bytes that was. */
-  #fill(chunk: Uint8Array, position: number, frames: Frame[]): number {
-    const payload = this.#payload ?? new Uint8Array();
+  /** Copies what belongs to the frame that has begun: how many bytes that was, and the frame when it is complete. */
+  #fill(chunk: Uint8Array, position: number): { readonly bytes: number; readonly frame?: Frame } {
+    const payload = this.#payload ?? none;
     const part = chunk.subarray(position, position + payload.length - this.#payloadBytes);
     payload.set(part, this.#payloadBytes);
     this.#payloadBytes += part.length;
-    if (this.#payloadBytes === payload.length) frames.push(this.#complete(payload));
-    return part.length;
+    if (this.#payloadBytes < payload.length) return { bytes: part.length };
+    return { bytes: part.length, frame: this.#complete(payload) };
   }
 
   /** Judges the header byte that arrived last. */
   #judgeHeader(): FrameProblem | undefined {
     const [version = 0, type = 0] = this.#header;
+    if (version !== protocolVersion) return this.#judgeStranger(version);
     switch (this.#headerBytes) {
       case 1:
-        return this.#judgeVersion(version);
+        this.#greeted = true;
+        return undefined;
       case 2:
         return isFrameType(type) ? undefined : { kind: 'unknown-type', type };
       case frameHeaderBytes: {
@@ -102,16 +127,14 @@ export class FrameReader {
     }
   }
 
-  #judgeVersion(version: number): FrameProblem | undefined {
-    if (version === protocolVersion) {
-      this.#greeted = true;
-      return undefined;
-    }
+  /** Undefined while the bytes are too few to tell who it is. */
+  #judgeStranger(version: number): FrameProblem | undefined {
     // Whoever has sent one frame of ours speaks Muster, whatever comes next.
     if (this.#greeted || (version > protocolVersion && version <= latestThinkableVersion)) {
       return { kind: 'unsupported-version', version };
     }
-    return { kind: 'foreign-protocol', protocol: classifyFirstByte(version) };
+    const protocol = classifyFirstBytes(this.#header.subarray(0, this.#headerBytes));
+    return protocol === undefined ? undefined : { kind: 'foreign-protocol', protocol };
   }
 
   #payloadLength(): number {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomFrom } from '../testing/fixtures.ts';
 import {
-  classifyFirstByte,
+  classifyFirstBytes,
   encodeFrame,
   type Frame,
   type FrameProblem,
@@ -147,8 +147,44 @@ describe('a frame reader', () => {
       expect(read([Uint8Array.of(byte, 1, 2, 3)])).toEqual([
         later ? { kind: 'unsupported-version', version: byte } : { kind: 'foreign-protocol', protocol },
       ]);
-      expect(foreignProtocols).toContain(classifyFirstByte(byte));
+      expect(foreignProtocols).toContain(classifyFirstBytes(Uint8Array.of(byte, 1, 2)));
     }
+  });
+
+  test.each([
+    ['PRI * HTTP/2.0\r\n', 3, 'http'],
+    ['PUT / HTTP/1.1\r\n', 2, 'http'],
+    ['POST / HTTP/1.1\r\n', 2, 'http'],
+    ['PATCH / HTTP/1.1\r\n', 2, 'http'],
+    ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n', 3, 'proxy-protocol'],
+  ])('tells what begins with P apart, however it is split: %j', (text, needed, protocol) => {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at <= bytes.length; at += 1) {
+      expect(read([bytes.subarray(0, at), bytes.subarray(at)])).toEqual([{ kind: 'foreign-protocol', protocol }]);
+    }
+    const reader = new FrameReader(maximum);
+    expect(reader.push(bytes.subarray(0, needed - 1))).toEqual({ frames: [] });
+    // The time of a frame runs while it cannot be told.
+    expect(reader.hasPartialFrame).toBe(true);
+  });
+
+  test('takes one frame of a chunk after the other, and says where it stopped', () => {
+    const pings = [1, 2, 3].map((byte) => encodeFrame(FrameType.ping, Uint8Array.of(byte)));
+    const chunk = join([...pings, Uint8Array.of(1, 6)]);
+    const reader = new FrameReader(maximum);
+    const steps: unknown[] = [];
+    for (let from = 0; from < chunk.length; ) {
+      const { end, frame } = reader.read(chunk, from);
+      steps.push([end, frame?.payload[0]]);
+      from = end;
+    }
+    expect(steps).toEqual([
+      [5, 1],
+      [10, 2],
+      [15, 3],
+      [17, undefined],
+    ]);
+    expect(reader.hasPartialFrame).toBe(true);
   });
 
   test('takes any other first byte of a later frame for a version', () => {

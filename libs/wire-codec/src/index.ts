@@ -30,9 +30,9 @@ export {
   type WireResultCodeName,
 } from './enumerations.ts';
 export { type ErrorReply, encodeErrorReply, type ParsedErrorReply, parseErrorReply } from './error-reply.ts';
-export { classifyFirstByte, type ForeignProtocol, foreignProtocols } from './foreign-protocol.ts';
+export { classifyFirstBytes, type ForeignProtocol, foreignProtocols } from './foreign-protocol.ts';
 export { encodeFrame, type Frame, FrameType, frameHeaderBytes, protocolVersion } from './frame.ts';
-export { type FrameProblem, FrameReader, type FramesRead } from './frame-reader.ts';
+export { type FrameProblem, FrameReader, type FrameStep, type FramesRead } from './frame-reader.ts';
 export { maximumPingBytes, maximumReplyPayloadBytes, maximumRequestPayloadBytes, nonceBytes } from './limits.ts';
 export type { MessageProblem } from './message-problem.ts';
 export { encodePing, encodePong, type ParsedPing, parsePing, parsePong } from './ping.ts';
