@@ -72,4 +72,70 @@ export const methodRules: Readonly<Record<string, MethodRule>> = {
   // Served on a Unix socket that only its owner may open: there are no certificates, and so no roles.
   '/muster.site.v1.Site/GetStatus': { roles: ['administrator'], idempotent: true, deadlineMs: 30_000 },
   '/muster.site.v1.Site/ListMachines': { roles: ['administrator'], idempotent: false },
+  // The vendor's public port asks for no certificate and heeds no role; these are the roles on its inner port.
+  '/muster.vendor.v1.VendorAuthority/ActivateHost': {
+    roles: ['licensing-policy', 'administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAuthority/RenewHost': {
+    roles: ['licensing-policy', 'administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAuthority/ConfirmInstallation': {
+    roles: ['protocol-gateway', 'administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAuthority/ConfirmInstallations': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/CreateVendor': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/GetVendor': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/SignCatalogue': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/GetCatalogue': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/IssueKey': {
+    roles: ['administrator'],
+    idempotent: false,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/ChangeKey': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/RevokeKey': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/GetKey': { roles: ['administrator'], idempotent: true, deadlineMs: 10_000 },
+  '/muster.vendor.v1.VendorAdministration/ListKeys': { roles: ['administrator'], idempotent: false },
+  '/muster.vendor.v1.VendorAdministration/ListHosts': { roles: ['administrator'], idempotent: false },
+  '/muster.vendor.v1.VendorAdministration/ListInstallations': { roles: ['administrator'], idempotent: false },
+  '/muster.vendor.v1.VendorAdministration/ConfirmActivationRequest': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.vendor.v1.VendorAdministration/AuditTrail': { roles: ['administrator'], idempotent: false },
 };

@@ -39,7 +39,7 @@ export function mayCall(role: Role | undefined, path: string, rule: MethodRule):
     code: 'NOT_AUTHORISED',
     message:
       role === undefined
-        ? `The caller's certificate names no role of this site, and ${path} needs one.`
+        ? `The caller's certificate names no role of this site or has ended, and ${path} needs one.`
         : `A certificate of the role ${role} may not call ${path}.`,
     remedy: `Call with a certificate of the role ${rule.roles.join(' or ')}.`,
   });

@@ -298,7 +298,7 @@ describe('an unexpected error becomes UNAVAILABLE and tells nothing of the insid
     expect(error).toBeInstanceOf(MusterError);
     expect(error).toMatchObject({
       code: 'UNAVAILABLE',
-      message: 'The service did not answer: 13 INTERNAL: The service failed.',
+      message: 'The service failed while it answered.',
     });
     expect(everyTextOf(error)).not.toMatch(/password|TypeError/);
   });
@@ -365,7 +365,7 @@ describe('a service that is gone', () => {
     ]) {
       await expect(call()).rejects.toMatchObject({
         code: 'UNAVAILABLE',
-        message: expect.stringMatching(/^The service did not answer: .*[^.]\.$/s),
+        message: expect.stringMatching(/^The service cannot be reached: .*[^.]\.$/s),
       });
     }
   });

@@ -4,7 +4,6 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   logVerbosity,
-  Metadata,
   type MethodDefinition,
   type Server,
   type ServerDuplexStream,
@@ -18,19 +17,15 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { type MethodRule, methodRules } from '@muster/contracts/methods';
-import { type ErrorCode, MusterError } from '@muster/product-groups';
+import { addressOfPeer, type CallOrigin } from './call-origin.ts';
 import { type Caller, mayCall } from './caller.ts';
+import { fromStatus, toStatus } from './grpc-status.ts';
 import { serviceConfigOf, toTarget } from './grpc-target.ts';
 
 /**
  * The bridge between the generated interfaces (promises and async iterables, the same for direct calls) and gRPC
  * (DESIGN 4.2: direct calls of the same interfaces when embedded, gRPC when apart).
- *
- * A MusterError crosses with its code, message and remedy.
  */
-
-const codeKey = 'muster-code';
-const remedyKey = 'muster-remedy-bin';
 
 /**
  * A service that was away is found again within two seconds of its return (two minutes, unless told), and one that has
@@ -61,10 +56,11 @@ export type MethodRules = Readonly<Record<string, MethodRule>>;
 setLogVerbosity(logVerbosity.NONE);
 
 type Method = MethodDefinition<unknown, unknown>;
-type AnyFunction = (argument: unknown) => unknown;
+type AnyFunction = (argument: unknown, origin?: CallOrigin) => unknown;
 
 /**
- * Adds a service to a gRPC server. `implementation` is the generated interface of the same service.
+ * Adds a service to a gRPC server. `implementation` is the generated interface of the same service; each call also gets
+ * its `CallOrigin` as a second argument.
  *
  * @param caller names the caller of each call; without it the server has no certificates, and everybody may call.
  * @param rules who may call what; a method without a rule is a mistake of ours, and the service does not start.
@@ -80,8 +76,14 @@ export function addToServer(
   for (const [name, method] of Object.entries(definition)) {
     const call = (implementation as Record<string, AnyFunction>)[name];
     if (call === undefined) throw new Error(`the service does not implement ${method.path}`);
-    handlers[name] = handlerOf(method as Method, call.bind(implementation), (each) =>
-      refusalOf(each, method.path, ruleOf(rules, method.path), caller),
+    handlers[name] = handlerOf(
+      method as Method,
+      call.bind(implementation),
+      (each) => refusalOf(each, method.path, ruleOf(rules, method.path), caller),
+      (each) => ({
+        role: caller?.(each.getAuthContext().sslPeerCertificate),
+        address: addressOfPeer(each.getPeer()),
+      }),
     );
     ruleOf(rules, method.path);
   }
@@ -152,6 +154,7 @@ function handlerOf(
   { requestStream, responseStream }: Method,
   call: AnyFunction,
   refuse: (call: AnyCall) => (Partial<ServiceError> & Error) | undefined,
+  originOf: (call: AnyCall) => CallOrigin,
 ): UntypedServiceImplementation[string] {
   if (!requestStream && !responseStream) {
     return (request: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
@@ -160,7 +163,7 @@ function handlerOf(
         respond(refusal);
         return;
       }
-      (call(request.request) as Promise<unknown>).then(
+      (call(request.request, originOf(request)) as Promise<unknown>).then(
         (value) => respond(null, value),
         (error) => respond(toStatus(error)),
       );
@@ -177,7 +180,7 @@ function handlerOf(
       const argument = requestStream
         ? (stream as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
         : (stream as ServerWritableStream<unknown, unknown>).request;
-      sendAll(call(argument) as AsyncIterable<unknown>, stream).catch((error) => {
+      sendAll(call(argument, originOf(stream)) as AsyncIterable<unknown>, stream).catch((error) => {
         if (!stream.cancelled) stream.emit('error', toStatus(error));
       });
     };
@@ -233,7 +236,7 @@ function callOf(client: Client, method: Method, deadlineMs: number | undefined):
       const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs - answerMs };
       client.makeUnaryRequest(path, serialize, deserialize, request, options, (error, value) => {
         if (error === null) resolve(value);
-        else reject(fromStatus(error));
+        else reject(fromStatus(error, deadlineMs));
       });
     });
 }
@@ -245,53 +248,26 @@ async function writeAll(values: AsyncIterable<unknown>, stream: ClientDuplexStre
   stream.end();
 }
 
-async function* receiveAll(
+/**
+ * The answers of a call as they come. A call may fail before anybody reads: that neither ends the process, as an error
+ * without a listener does, nor passes for the end of the answers.
+ */
+function receiveAll(
   stream: ClientReadableStream<unknown> | ClientDuplexStream<unknown, unknown>,
 ): AsyncIterable<unknown> {
-  try {
-    for await (const value of stream) yield value;
-  } catch (error) {
-    throw fromStatus(error as ServiceError);
-  } finally {
-    stream.cancel();
-  }
-}
-
-const statusOf: Partial<Record<ErrorCode, status>> = {
-  UNAVAILABLE: status.UNAVAILABLE,
-  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
-  NOT_AUTHORISED: status.PERMISSION_DENIED,
-  INPUT_INVALID: status.INVALID_ARGUMENT,
-};
-
-function toStatus(error: unknown): Partial<ServiceError> & Error {
-  const metadata = new Metadata();
-  if (!(error instanceof MusterError)) {
-    return Object.assign(new Error('The service failed.', { cause: error }), { code: status.INTERNAL, metadata });
-  }
-  metadata.set(codeKey, error.code);
-  metadata.set(remedyKey, Buffer.from(error.remedy));
-  return Object.assign(new Error(error.message, { cause: error }), {
-    code: statusOf[error.code] ?? status.FAILED_PRECONDITION,
-    details: error.message,
-    metadata,
+  let failure: Error | undefined;
+  stream.on('error', (error) => {
+    failure = error;
   });
-}
-
-function fromStatus(error: ServiceError): Error {
-  const code = error.metadata?.get(codeKey)[0];
-  if (typeof code === 'string') {
-    const remedy = error.metadata.get(remedyKey)[0]?.toString();
-    return new MusterError({
-      code: code as ErrorCode,
-      message: error.details,
-      ...(remedy === undefined ? {} : { remedy }),
-      cause: error,
-    });
-  }
-  return new MusterError({
-    code: 'UNAVAILABLE',
-    message: `The service did not answer: ${error.message.replace(/\.$/, '')}.`,
-    cause: error,
-  });
+  const read = async function* () {
+    try {
+      for await (const value of stream) yield value;
+      if (failure !== undefined) throw failure;
+    } catch (error) {
+      throw fromStatus(error as Error);
+    } finally {
+      stream.cancel();
+    }
+  };
+  return read();
 }

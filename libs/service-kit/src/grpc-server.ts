@@ -4,9 +4,10 @@ import { ReflectionService } from '@grpc/reflection';
 import { descriptorSet } from '@muster/contracts/descriptors';
 import { MusterError } from '@muster/product-groups';
 import { HealthImplementation } from 'grpc-health-check';
+import type { Caller } from './caller.ts';
 import { addToServer } from './grpc-interface.ts';
 import type { Readiness } from './readiness.ts';
-import type { TlsIdentity } from './tls-identity.ts';
+import { sideServicesOf } from './side-services.ts';
 
 /** A service and what implements it: the generated interface of the same name. */
 export interface ServedService {
@@ -14,15 +15,30 @@ export interface ServedService {
   readonly implementation: object;
 }
 
+/** The TLS of a server: `TlsIdentity` or `ServerCertificate`. */
+export interface ServerTls {
+  serverCredentials(): ServerCredentials;
+  /** Tells who calls; left out where callers show no certificate. */
+  readonly caller?: Caller;
+}
+
 /** How services are served. */
 export interface GrpcServerOptions {
-  /** Mutual TLS and the roles of callers. Without it everybody who reaches the address may call everything. */
-  readonly tls?: TlsIdentity | undefined;
+  /**
+   * TLS. A `TlsIdentity` asks callers for their certificate, whose role decides what they may call. With a
+   * `ServerCertificate`, and without any, everybody who reaches the address may call everything.
+   */
+  readonly tls?: ServerTls | undefined;
   /** What the health service (`grpc.health.v1`) tells; it always serves when this is left out. */
   readonly readiness?: Readiness | undefined;
   /** Ends calls that are still open so long after the drain began. */
   readonly drainMs?: number | undefined;
+  /** Ends each connection after so long, and clients connect anew; five minutes when it is left out. */
+  readonly connectionAgeMs?: number | undefined;
 }
+
+/** Names are resolved and certificates shown anew only when a connection ends (docs/decisions/0015). */
+const defaultConnectionAgeMs = 300_000;
 
 const serverOptions = {
   // A client that has vanished without a word is noticed within fifteen seconds.
@@ -30,8 +46,7 @@ const serverOptions = {
   'grpc.keepalive_timeout_ms': 5_000,
   // Clients ask at this pace at most; ours asks every ten seconds.
   'grpc.http2.min_ping_interval_without_data_ms': 5_000,
-  // Names are resolved and certificates shown anew only when a connection ends (docs/decisions/0015).
-  'grpc.max_connection_age_ms': 300_000,
+  // What is still open when the age of a connection has come has this time to end.
   'grpc.max_connection_age_grace_ms': 120_000,
   'grpc.max_receive_message_length': 1024 * 1024,
   'grpc.max_concurrent_streams': 1_000,
@@ -49,12 +64,13 @@ export async function serveGrpc(
   services: readonly ServedService[],
   options: GrpcServerOptions = {},
 ): Promise<() => Promise<void>> {
-  const { tls, readiness, drainMs = 10_000 } = options;
-  const server = new Server(serverOptions);
+  const { tls, readiness, drainMs = 10_000, connectionAgeMs = defaultConnectionAgeMs } = options;
+  const server = new Server({ ...serverOptions, 'grpc.max_connection_age_ms': connectionAgeMs });
   for (const { definition, implementation } of services) addToServer(server, definition, implementation, tls?.caller);
   const names = services.flatMap(({ definition }) => serviceNames(definition));
-  const stopHealth = addHealth(server, names, readiness);
-  addReflection(server, names);
+  const side = sideServicesOf(server);
+  const stopHealth = addHealth(side.server, names, readiness);
+  addReflection(side.server, names);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(address, tls?.serverCredentials() ?? ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
@@ -64,6 +80,7 @@ export async function serveGrpc(
   return () =>
     new Promise((resolve) => {
       stopHealth();
+      side.end();
       const late = setTimeout(() => server.forceShutdown(), drainMs);
       server.tryShutdown(() => {
         clearTimeout(late);
@@ -79,11 +96,14 @@ function serviceNames(definition: ServiceDefinition): readonly string[] {
 /** Health of the whole server (the empty name) and of each service. Returns what says that it serves no longer. */
 function addHealth(server: Server, names: readonly string[], readiness: Readiness | undefined): () => void {
   const all = ['', ...names];
-  const health = new HealthImplementation(
-    Object.fromEntries(all.map((name) => [name, readiness === undefined ? 'SERVING' : 'NOT_SERVING'])),
-  );
+  const statusOf = (serving: boolean) => (serving ? 'SERVING' : 'NOT_SERVING');
+  let told = readiness === undefined;
+  const health = new HealthImplementation(Object.fromEntries(all.map((name) => [name, statusOf(told)])));
   const tell = (serving: boolean) => {
-    for (const name of all) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    // Watchers are told of changes only.
+    if (serving === told) return;
+    told = serving;
+    for (const name of all) health.setStatus(name, statusOf(serving));
   };
   const stop = readiness?.watch(tell);
   health.addToServer(server);

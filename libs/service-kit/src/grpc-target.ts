@@ -11,7 +11,7 @@ import { MusterError } from '@muster/product-groups';
 export function toTarget(address: string): string {
   if (address.startsWith('unix:')) return address;
   const addresses = address.split(',').map((each) => each.trim());
-  if (addresses.length === 1) return `dns:${address}`;
+  if (addresses.length === 1) return `dns:${addresses[0]}`;
   const hosts = addresses.map((each) => each.slice(0, each.lastIndexOf(':')));
   if (hosts.every(isIPv4)) return `ipv4:${addresses.join(',')}`;
   if (hosts.every((host) => isIPv6(host.replace(/^\[|\]$/g, '')))) return `ipv6:${addresses.join(',')}`;

@@ -21,7 +21,13 @@ const requestMs = 5_000;
  * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
  */
 export async function serveManagement(address: string, answers: ManagementAnswers): Promise<() => Promise<void>> {
-  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, keepAliveTimeout: requestMs });
+  const server = createServer({
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    keepAliveTimeout: requestMs,
+    // Node looks for slow ones twice a minute otherwise.
+    connectionsCheckingInterval: 1_000,
+  });
   server.maxConnections = 256;
   server.on('request', (request, response) => {
     answer(request, response, answers).catch((error: Error) => {
@@ -31,7 +37,8 @@ export async function serveManagement(address: string, answers: ManagementAnswer
   const separator = address.lastIndexOf(':');
   const host = address.slice(0, separator).replace(/^\[|\]$/g, '');
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
+    // It stays: a connection that cannot be taken later, without a descriptor left, must not end the process.
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
     server.listen({ host, port: Number(address.slice(separator + 1)) }, resolve);
   });
   return () =>
@@ -47,7 +54,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, answer
     respond(response, 405, { error: 'Only GET is answered.' }, { allow: 'GET, HEAD' });
     return;
   }
-  switch (new URL(request.url ?? '/', 'http://management').pathname) {
+  switch (request.url?.split('?', 1)[0]) {
     case '/livez':
       respond(response, 200, { alive: true });
       break;

@@ -27,6 +27,8 @@ export interface ReadinessReport {
 
 /** A look that lasts longer has failed. */
 const lookMs = 1_000;
+/** A look that never ends is given up after so long. Until then nobody looks beside it: looks must not pile up. */
+const abandonMs = 30_000;
 const watchEveryMs = 1_000;
 
 /**
@@ -35,6 +37,7 @@ const watchEveryMs = 1_000;
  */
 export class Readiness {
   readonly #checks: Check[] = [];
+  readonly #looks = new Map<Check, { readonly result: Promise<CheckResult>; readonly sinceMs: number }>();
   #state: ReadinessReport['state'] = 'starting';
   #asking: Promise<ReadinessReport> | undefined;
   readonly #watchers = new Set<(ready: boolean) => void>();
@@ -84,32 +87,47 @@ export class Readiness {
   #tell(): void {
     if (this.#watchers.size === 0) return;
     this.report().then(({ ready }) => {
-      for (const watcher of this.#watchers) watcher(ready);
+      for (const watcher of this.#watchers) watcher(ready && this.#state === 'running');
     });
   }
 
   async #look(): Promise<ReadinessReport> {
     const checks = await Promise.all(
       this.#checks.map(async (check) => {
-        const { ok, detail = '' } = await lookAt(check);
+        const { ok, detail = '' } = await withinTime(this.#lookAt(check));
         return { name: check.name, required: check.required, ok, detail };
       }),
     );
     const ready = this.#state === 'running' && checks.every(({ ok, required }) => ok || !required);
     return { ready, state: this.#state, checks };
   }
+
+  /** The look that is under way, or a new one. */
+  #lookAt(check: Check): Promise<CheckResult> {
+    const running = this.#looks.get(check);
+    if (running !== undefined && performance.now() - running.sinceMs < abandonMs) return running.result;
+    const result = look(check).finally(() => {
+      if (this.#looks.get(check)?.result === result) this.#looks.delete(check);
+    });
+    this.#looks.set(check, { result, sinceMs: performance.now() });
+    return result;
+  }
 }
 
-async function lookAt(check: Check): Promise<CheckResult> {
-  let late: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<CheckResult>((resolve) => {
-    late = setTimeout(() => resolve({ ok: false, detail: `no answer within ${lookMs} ms` }), lookMs);
-  });
+async function look(check: Check): Promise<CheckResult> {
   try {
-    return await Promise.race([check.look(), tooLate]);
+    return await check.look();
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
+  }
+}
+
+async function withinTime(result: Promise<CheckResult>): Promise<CheckResult> {
+  const late = Promise.withResolvers<CheckResult>();
+  const timer = setTimeout(() => late.resolve({ ok: false, detail: `no answer within ${lookMs} ms` }), lookMs);
+  try {
+    return await Promise.race([result, late.promise]);
   } finally {
-    clearTimeout(late);
+    clearTimeout(timer);
   }
 }

@@ -19,6 +19,15 @@ export function secretFile(path: string): Uint8Array {
       });
     }
   }
+  return readSecretFile(path);
+}
+
+/**
+ * Reads 32 secret bytes from a file that is there.
+ *
+ * @throws MusterError `DATA_DIRECTORY_UNUSABLE` when the file cannot be read, or holds something else.
+ */
+export function readSecretFile(path: string): Uint8Array {
   const text = read(path);
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new MusterError({

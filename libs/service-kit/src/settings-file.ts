@@ -7,6 +7,8 @@ export interface SettingsFile {
   readonly entries: ReadonlyMap<string, { readonly text: string; readonly place: string }>;
   /** What is wrong with the file itself. */
   readonly problems: readonly string[];
+  /** Whether its settings could be read at all; what is missing from one that could not says nothing. */
+  readonly readable: boolean;
 }
 
 /**
@@ -45,8 +47,11 @@ export function parseSettingsFile(content: string, name: string): SettingsFile {
   const problems = document.errors.map((error) => `${placeOf(error.pos[0])}: ${error.message}`);
   const entries = new Map<string, { text: string; place: string }>();
   const { contents } = document;
-  if (problems.length > 0 || contents === null) return { entries, problems };
-  if (!isMap(contents)) return { entries, problems: [`${name}: it is a mapping of settings to their values`] };
+  if (problems.length > 0) return { entries, problems, readable: false };
+  if (contents === null || (isScalar(contents) && !contents.value)) return { entries, problems, readable: true };
+  if (!isMap(contents)) {
+    return { entries, problems: [`${name}: it is a mapping of settings to their values`], readable: false };
+  }
   for (const { key, value } of contents.items) {
     const place = placeOf(isScalar(key) ? (key.range?.[0] ?? 0) : 0);
     const text = textOf(value);
@@ -54,7 +59,7 @@ export function parseSettingsFile(content: string, name: string): SettingsFile {
     else if (text === undefined) problems.push(`${key.value} (${place}): it is a text, a number or a list of them`);
     else entries.set(key.value, { text, place });
   }
-  return { entries, problems };
+  return { entries, problems, readable: true };
 }
 
 /** The text of a scalar, or of a list of scalars separated by commas; undefined for anything else. */

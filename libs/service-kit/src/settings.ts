@@ -1,5 +1,6 @@
-import { MusterError } from '@muster/product-groups';
+import { MusterError, nearestName } from '@muster/product-groups';
 import { z } from 'zod';
+import { toTarget } from './grpc-target.ts';
 import type { SettingsFile } from './settings-file.ts';
 
 /**
@@ -48,12 +49,12 @@ export function loadSettings<Shape extends SettingsShape>(shape: Shape, sources:
     const parsed = schema.safeParse(text);
     if (problem !== undefined) problems.push(`${name}${place}: ${problem}`);
     else if (parsed.success) settings[name] = parsed.data;
-    else {
+    else if (text !== undefined || file?.readable !== false) {
       const reason = text === undefined ? 'it is missing' : (parsed.error.issues[0]?.message ?? 'it is wrong');
       problems.push(`${name}${place}: ${reason}`);
     }
   }
-  problems.push(...(check?.(texts) ?? []));
+  if (file?.readable !== false) problems.push(...(check?.(texts) ?? []));
   if (problems.length > 0) {
     throw new MusterError({
       code: 'SETTING_INVALID',
@@ -68,14 +69,14 @@ function sourceOf(name: string, schema: z.ZodType, { environment, file, readFile
   // A variable that is set to nothing counts as not set.
   const direct = environment[name] || undefined;
   const path = isSecret(schema) ? environment[`${name}_FILE`] || undefined : undefined;
-  if (direct !== undefined && path !== undefined) {
-    return { text: undefined, problem: `it is given twice, directly and by ${name}_FILE` };
-  }
+  const twice = { text: undefined, problem: `it is given twice, directly and by ${name}_FILE` };
+  if (direct !== undefined && path !== undefined) return twice;
   if (direct !== undefined) return { text: direct };
   if (path !== undefined) return fromFile(path, readFile);
   const entry = file?.entries.get(name);
-  if (entry !== undefined) return { text: entry.text || undefined, place: ` (${entry.place})` };
   const pathEntry = isSecret(schema) ? file?.entries.get(`${name}_FILE`) : undefined;
+  if (entry !== undefined && pathEntry !== undefined) return { ...twice, place: ` (${pathEntry.place})` };
+  if (entry !== undefined) return { text: entry.text || undefined, place: ` (${entry.place})` };
   return pathEntry === undefined ? { text: undefined } : fromFile(pathEntry.text, readFile);
 }
 
@@ -93,7 +94,11 @@ function unknownNames(shape: SettingsShape, file: SettingsFile | undefined): str
   );
   return [...(file?.entries ?? [])]
     .filter(([name]) => !known.has(name))
-    .map(([name, { place }]) => `${name} (${place}): there is no such setting`);
+    .map(([name, { place }]) => {
+      const nearest = nearestName(name, [...known]);
+      const meant = nearest === undefined ? '' : `, perhaps ${nearest} is meant`;
+      return `${name} (${place}): there is no such setting${meant}`;
+    });
 }
 
 /** The text that `--help` prints: each setting with its type, its default and its meaning. */
@@ -102,21 +107,38 @@ export function describeSettings(service: string, purpose: string, shape: Settin
     const fallback = schema.safeParse(undefined);
     const rest = fallback.success ? `default: ${describeDefault(fallback.data)}` : 'required';
     const file = isSecret(schema) ? ` Or ${name}_FILE: a file that holds it.` : '';
-    return `  ${name}\n      ${typeOf(schema)}; ${rest}\n      ${schema.description ?? ''}.${file}`;
+    return [`  ${name}`, ...wrapped(`${typeOf(schema)}; ${rest}`), ...wrapped(`${schema.description}.${file}`)].join(
+      '\n',
+    );
   });
   return `${service}: ${purpose}
 
 Usage: ${service} [--config FILE] [--check] [--help]
 
-  --config FILE  YAML file with settings by these names; the environment goes first. Also MUSTER_CONFIG_FILE
+  --config FILE  YAML file with settings by these names; the environment goes first. Also
+                 MUSTER_CONFIG_FILE
   --check        read the settings, say what is wrong with them, and end
   --help         this text
 
 Settings, from the environment or the file:
 ${lines.join('\n')}
 
-Exit codes: 0 stopped as asked, 1 it could not start, failed or drained for too long, 2 wrong settings.
+Exit codes: 0 stopped as asked, 1 it could not start, failed or drained for too long, 2 wrong
+settings.
 `;
+}
+
+const helpWidth = 100;
+
+/** A text in lines that fit the help, below the name that it is about. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= helpWidth) lines.splice(-1, 1, longer);
+    else lines.push(`      ${word}`);
+  }
+  return lines;
 }
 
 function describeDefault(value: unknown): string {
@@ -182,7 +204,17 @@ export function serviceAddress() {
       (text) => text.split(',').every((each) => isHostAndPort(each.trim())),
       'it is HOST:PORT, or several with IP addresses, separated by commas',
     )
+    .refine(hasTarget, 'several addresses have IP addresses, all of one family')
     .meta({ typeName: 'HOST:PORT[,HOST:PORT...]' });
+}
+
+function hasTarget(address: string): boolean {
+  try {
+    toTarget(address);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A list of texts, separated by commas. */

@@ -1,29 +1,10 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createSecureContext, type PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { type ChannelCredentials, experimental, type ServerCredentials } from '@grpc/grpc-js';
 import type { Role } from '@muster/contracts/methods';
-import { MusterError } from '@muster/product-groups';
 import { type Caller, roleOf } from './caller.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { Logger } from './logger.ts';
-
-/** Where a service finds its certificate and whom it trusts. PEM files, read again whenever they change. */
-export interface TlsFiles {
-  /** The authorities whose certificates are accepted, one or several. */
-  readonly caFile: string;
-  /** The own certificate with its chain. */
-  readonly certificateFile: string;
-  readonly keyFile: string;
-  /** The domain of the roles: `spiffe://<trust domain>/<role>`. */
-  readonly trustDomain: string;
-}
-
-/** The contents of the files. */
-interface TlsMaterial {
-  readonly ca: Buffer;
-  readonly certificate: Buffer;
-  readonly key: Buffer;
-}
+import { readTlsMaterial, type TlsFiles, type TlsMaterial } from './tls-material.ts';
 
 type CaListener = experimental.CaCertificateUpdateListener;
 type IdentityListener = experimental.IdentityCertificateUpdateListener;
@@ -43,6 +24,7 @@ export class TlsIdentity implements experimental.CertificateProvider {
   /** The names of the roles that this site's certificates carry. */
   readonly caller: Caller;
   readonly #files: TlsFiles;
+  readonly #clock: Clock;
   readonly #role: Role;
   readonly #logger: Logger;
   readonly #caListeners = new Set<CaListener>();
@@ -56,21 +38,23 @@ export class TlsIdentity implements experimental.CertificateProvider {
    * Reads the files and begins to watch them.
    *
    * @param role which the own certificate must name.
-   * @throws MusterError `TLS_INVALID` when a file cannot be read, key and certificate do not belong together, the
-   * certificate names another role or comes from another authority.
+   * @param clock by which certificates begin and end.
+   * @param everyMs how often the files are looked at.
+   * @throws MusterError `TLS_INVALID` when the files are wrong (`readTlsMaterial`).
    */
-  constructor(files: TlsFiles, role: Role, logger: Logger, everyMs = lookEveryMs) {
+  constructor(files: TlsFiles, role: Role, logger: Logger, clock: Clock = systemClock, everyMs = lookEveryMs) {
     this.#files = files;
     this.#role = role;
     this.#logger = logger;
-    this.#material = readMaterial(files, role);
-    this.caller = (certificate) => roleOf(certificate, files.trustDomain);
+    this.#clock = clock;
+    this.#material = readTlsMaterial(files, role, clock.nowMs());
+    this.caller = (certificate) => this.#roleOf(certificate);
     this.#watch = setInterval(() => this.#look(), everyMs).unref();
   }
 
   /** When the own certificate ends, milliseconds since 1970. */
   get expiresAtMs(): number {
-    return new X509Certificate(this.#material.certificate).validToDate.getTime();
+    return this.#material.expiresAtMs;
   }
 
   /** What is wrong with the files at this moment; undefined while all is in order. */
@@ -89,7 +73,7 @@ export class TlsIdentity implements experimental.CertificateProvider {
     if (present !== undefined) return present;
     const made = experimental.createCertificateProviderChannelCredentials(this, this, {
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
-        const role = roleOf(certificate, this.#files.trustDomain);
+        const role = this.#roleOf(certificate);
         if (role === serverRole) return undefined;
         return new Error(
           `the server's certificate names ${role ?? 'no role of this site'}, and ${serverRole} was called`,
@@ -123,6 +107,16 @@ export class TlsIdentity implements experimental.CertificateProvider {
     this.#identityListeners.delete(listener);
   }
 
+  /**
+   * Who a peer is. TLS looked at the dates when the connection or the session that it resumed began, and both may
+   * outlive the certificate.
+   */
+  #roleOf(certificate: PeerCertificate | undefined): Role | undefined {
+    if (certificate === undefined) return undefined;
+    const ended = this.#clock.nowMs() > Date.parse(certificate.valid_to);
+    return ended ? undefined : roleOf(certificate, this.#files.trustDomain);
+  }
+
   #identity() {
     return { certificate: this.#material.certificate, privateKey: this.#material.key };
   }
@@ -130,7 +124,7 @@ export class TlsIdentity implements experimental.CertificateProvider {
   #look(): void {
     let material: TlsMaterial;
     try {
-      material = readMaterial(this.#files, this.#role);
+      material = readTlsMaterial(this.#files, this.#role, this.#clock.nowMs());
     } catch (error) {
       const problem = (error as Error).message;
       // Said once: a file that stays wrong must not fill the log.
@@ -147,51 +141,4 @@ export class TlsIdentity implements experimental.CertificateProvider {
     for (const listener of this.#caListeners) listener({ caCertificate: material.ca });
     for (const listener of this.#identityListeners) listener(this.#identity());
   }
-}
-
-function readMaterial(files: TlsFiles, role: Role): TlsMaterial {
-  const material = {
-    ca: read(files.caFile),
-    certificate: read(files.certificateFile),
-    key: read(files.keyFile),
-  };
-  const { certificateFile, keyFile, caFile } = files;
-  try {
-    createSecureContext({ ca: material.ca, cert: material.certificate, key: material.key });
-  } catch (error) {
-    throw invalid(
-      `${certificateFile}, ${keyFile} and ${caFile} do not go together: ${(error as Error).message}`,
-      error,
-    );
-  }
-  const own = new X509Certificate(material.certificate);
-  const named = roleOf({ subjectaltname: own.subjectAltName ?? '' } as PeerCertificate, files.trustDomain);
-  if (named !== role) {
-    const wanted = `spiffe://${files.trustDomain}/${role}`;
-    throw invalid(`${certificateFile} does not name ${wanted} as its only URI, but ${own.subjectAltName ?? 'nothing'}`);
-  }
-  if (!own.checkPrivateKey(createKey(material.key, keyFile))) {
-    throw invalid(`${keyFile} is not the key of ${certificateFile}`);
-  }
-  return material;
-}
-
-function read(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw invalid(`${file} cannot be read: ${(error as Error).message}`, error);
-  }
-}
-
-function createKey(pem: Buffer, file: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch (error) {
-    throw invalid(`${file} holds no private key: ${(error as Error).message}`, error);
-  }
-}
-
-function invalid(message: string, cause?: unknown): MusterError {
-  return new MusterError({ code: 'TLS_INVALID', message: `${message}.`, ...(cause === undefined ? {} : { cause }) });
 }
