@@ -21,15 +21,13 @@ export async function* listMachines(
   const retentionMs = new Map(
     request.rules.map((rule) => [rule.application, rule.countRetentionMinutes * millisecondsPerMinute]),
   );
-  let last = { application: '', cmid: '00000000-0000-0000-0000-000000000000' };
-  for (;;) {
-    const rows = await database.query<MachineRow>(machinesStatement, [
-      last.application,
-      last.cmid,
-      request.application,
-      request.clonedOnly,
-      pageRows,
-    ]);
+  const statement = machinesStatement({
+    oneApplication: request.application !== '',
+    clonedOnly: request.clonedOnly,
+  });
+  let from = { application: request.application, cmid: '00000000-0000-0000-0000-000000000000' };
+  for (let isFirstPage = true; ; isFirstPage = false) {
+    const rows = await database.query<MachineRow>(statement, [from.application, from.cmid, isFirstPage, pageRows]);
     const identities = await readIdentities(
       database,
       rows.filter((row) => row.cloned_at !== null),
@@ -41,7 +39,7 @@ export async function* listMachines(
     }
     const end = rows.at(-1);
     if (end === undefined || rows.length < pageRows) return;
-    last = end;
+    from = end;
   }
 }
 

@@ -1,17 +1,19 @@
-import type { AddressedEvent } from '@muster/events';
+import { type AddressedEvent, toSequence } from '@muster/events';
+import { isIdentifier } from '@muster/product-groups';
 import type { LogRow } from './rows.ts';
 
 /**
  * The event that a log row stands for (DESIGN 6): `activation.granted` or `activation.refused`.
  *
- * Its id is the activation id, so that publishing a row again is recognised by whoever receives it.
+ * Its id is the activation id, so that publishing a row again is recognised by whoever receives it; its `sequence` is the
+ * id of the row.
  *
  * @param hostId UUID of the host, which names the source.
  */
 export function activationEvent(row: LogRow, hostId: string): AddressedEvent {
   const event = row.code === 'GRANTED' ? 'granted' : 'refused';
   return {
-    subject: `muster.v1.activation.${event}.${row.application}.${row.edition}`,
+    subject: `muster.v1.activation.${event}.${token(row.application)}.${token(row.edition)}`,
     event: {
       specversion: '1.0',
       id: row.activation_id,
@@ -20,6 +22,7 @@ export function activationEvent(row: LogRow, hostId: string): AddressedEvent {
       subject: `${row.application}/${row.edition}`,
       time: new Date(row.occurred_at).toISOString(),
       datacontenttype: 'application/json',
+      sequence: toSequence(row.id),
       data: {
         code: row.code,
         application: row.application,
@@ -39,4 +42,9 @@ export function activationEvent(row: LogRow, hostId: string): AddressedEvent {
       },
     },
   };
+}
+
+/** What is no identifier never gets into a subject, where dots and wildcards have a meaning. */
+function token(id: string): string {
+  return isIdentifier(id) ? id : '_';
 }

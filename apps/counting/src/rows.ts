@@ -39,9 +39,24 @@ export interface IdentityRow {
   readonly last_seen_at: number;
 }
 
-/** A page of the activation log. */
-export interface LogPage {
+/** How far a consumer of the log has come. The stream's columns are null until something was published into one. */
+export interface CursorRow {
+  readonly last_id: number;
+  readonly stream_incarnation: string | null;
+  readonly stream_sequence: number | null;
+  readonly stream_event_id: string | null;
+}
+
+/** A cursor and the page of the activation log that comes after it. */
+export interface LogPage extends CursorRow {
   readonly page: readonly LogRow[];
+}
+
+/** How the outbox does. */
+export interface OutboxRow {
+  readonly last_id: number;
+  readonly lag: number;
+  readonly relay: string;
 }
 
 /** A row of the activation log, as PostgreSQL writes it in JSON. */

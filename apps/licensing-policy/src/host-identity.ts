@@ -10,7 +10,8 @@ export interface HostIdentity {
   readonly key: SigningKey;
 }
 
-interface HostRow {
+/** The host's row. */
+export interface HostRow {
   readonly host_id: string;
   readonly sealed_private_key: Uint8Array;
 }
@@ -49,7 +50,12 @@ async function readHost(database: Database): Promise<HostRow | undefined> {
   return (await database.query<HostRow>(readHostStatement))[0];
 }
 
-function openHost(row: HostRow, keyEncryptionKey: Uint8Array): HostIdentity {
+/**
+ * Opens the host's identity.
+ *
+ * @throws MusterError `DOCUMENT_INVALID` when the key-encryption key does not open the row's key.
+ */
+export function openHost(row: HostRow, keyEncryptionKey: Uint8Array): HostIdentity {
   const seed = openPrivateKey(row.sealed_private_key, keyEncryptionKey, purposeOf(row.host_id));
   return { hostId: row.host_id, key: signingKeyFromSeed(seed) };
 }

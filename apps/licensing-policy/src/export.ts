@@ -1,0 +1,17 @@
+import type { CarriedTable } from '@muster/database';
+
+/**
+ * The tables that make up what licensing-policy knows, in the order in which they are carried to another database. The
+ * host's private key travels sealed, as it lies there; the key-encryption key is not in the database.
+ */
+export const policyTables: readonly CarriedTable[] = [
+  { name: 'policy.host', orderBy: 'only_row' },
+  { name: 'policy.revision', orderBy: 'only_row' },
+  { name: 'policy.vendor', orderBy: 'key_id' },
+  { name: 'policy.catalogue', orderBy: 'only_row' },
+  { name: 'policy.kms_key', orderBy: 'application, product_group' },
+  { name: 'policy.interval_override', orderBy: 'application' },
+];
+
+/** The table with the one row that says which host it is. */
+export const hostTable = 'policy.host';
