@@ -20,16 +20,21 @@ export interface ConnectionEvents {
   closed(connection: Connection): void;
 }
 
-/** Bytes that may wait for a peer that does not read, before nothing more is read from it. */
-const writeHighWaterBytes = 64 * 1024;
+/**
+ * Bytes that may wait for a peer that does not read, before nothing more is read from it. The high water mark of the
+ * socket has to be the same, because its `drain` is what says that reading goes on.
+ */
+export const writeHighWaterBytes = 16 * 1024;
+const none = new Uint8Array();
 
 /**
  * One client's connection: bytes in, frames out, and the limits of DESIGN 5 on both.
  *
- * It holds no timer: `expired` is asked regularly, which costs nothing per connection and follows the injected clock.
+ * Frames are cut one after the other, each when there is room for its answer: what waits is bytes, and few of them. It
+ * holds no timer: `expired` is asked regularly, which costs nothing per connection and follows the injected clock.
  */
 export class Connection {
-  /** The peer's address without the port. */
+  /** The client's address without the port; behind a proxy, the one that the proxy has named. */
   readonly remoteAddress: string;
   /** The credential and certificate sent last, which the peer remembers (see activation.proto). */
   sentCredential = '';
@@ -39,9 +44,14 @@ export class Connection {
   readonly #limits: GatewayLimits;
   readonly #events: ConnectionEvents;
   readonly #reader = new FrameReader(maximumRequestPayloadBytes);
-  #unread: Frame[] = [];
+  /** What has arrived and is not cut into frames yet, from a position on. */
+  #unread: Uint8Array = none;
+  #position = 0;
   #outgoing: Uint8Array[] = [];
+  #outgoingBytes = 0;
   #inFlight = 0;
+  #cutting = false;
+  #resting = false;
   #problem: FrameProblem | undefined;
   #heard = false;
   #peerEnded = false;
@@ -50,13 +60,19 @@ export class Connection {
   #stalledSinceMs: number | undefined;
   #activeAtMs: number;
 
-  constructor(socket: Socket, limits: GatewayLimits, events: ConnectionEvents, nowMs: () => number) {
+  constructor(
+    socket: Socket,
+    remoteAddress: string,
+    limits: GatewayLimits,
+    events: ConnectionEvents,
+    nowMs: () => number,
+  ) {
     this.#socket = socket;
     this.#limits = limits;
     this.#events = events;
     this.#activeAtMs = nowMs();
-    this.remoteAddress = plainAddress(socket.remoteAddress);
-    socket.on('data', (chunk) => this.#receive(chunk, nowMs()));
+    this.remoteAddress = remoteAddress;
+    socket.on('data', (chunk) => this.receive(chunk, nowMs()));
     socket.on('end', () => {
       this.#peerEnded = true;
       this.#continue(nowMs());
@@ -79,7 +95,10 @@ export class Connection {
   /** Puts a frame among those that `flush` sends; `answers` says whether it answers a request. */
   send(type: FrameType, payload: Uint8Array, answers: boolean): void {
     if (answers) this.#inFlight -= 1;
-    if (this.#socket.writable) this.#outgoing.push(encodeFrame(type, payload));
+    if (!this.#socket.writable) return;
+    const frame = encodeFrame(type, payload);
+    this.#outgoing.push(frame);
+    this.#outgoingBytes += frame.length;
   }
 
   /** Sends what was put in by `send`, as one write, and reads on where that had stopped. */
@@ -88,12 +107,24 @@ export class Connection {
     this.#continue(nowMs);
   }
 
+  /** Reads nothing more until `wake`: for a peer whose address asks too much. What was asked is answered. */
+  rest(): void {
+    this.#resting = true;
+  }
+
+  /** Ends a rest. */
+  wake(nowMs: number): void {
+    if (!this.#resting) return;
+    this.#resting = false;
+    this.#continue(nowMs);
+  }
+
   /** Ends our side after what was sent; what still arrives is dropped until the peer ends too. */
   close(nowMs: number): void {
     if (this.#closing) return;
     this.#closing = true;
     this.#activeAtMs = nowMs;
-    this.#unread = [];
+    this.#dropUnread();
     this.#socket.resume();
     this.#socket.end();
   }
@@ -108,52 +139,54 @@ export class Connection {
     if (this.#isIdle() && nowMs - this.#activeAtMs >= quietMs) this.close(nowMs);
   }
 
+  /** Bytes of input that wait here, and in the stream below, which reads on for a while after it was paused. */
+  get inputBytes(): number {
+    return this.#unread.length + this.#socket.readableLength;
+  }
+
   /** Acts on the time limits; returns the one that was passed. */
   expired(nowMs: number): LimitName | undefined {
-    const since = (startMs: number | undefined, limitMs: number) => startMs !== undefined && nowMs - startMs >= limitMs;
     if (this.#closing) {
-      if (since(this.#activeAtMs, this.#limits.closingMs)) this.destroy();
+      if (hasPassed(this.#activeAtMs, this.#limits.closingMs, nowMs)) this.destroy();
       return undefined;
     }
-    const passed = this.#passedLimit(since);
+    const passed = this.#passedLimit(nowMs);
     if (passed === 'write-stall') this.destroy();
     else if (passed !== undefined) this.close(nowMs);
     return passed;
   }
 
-  #passedLimit(since: (startMs: number | undefined, limitMs: number) => boolean): LimitName | undefined {
-    if (since(this.#stalledSinceMs, this.#limits.writeStallMs)) return 'write-stall';
-    if (since(this.#frameSinceMs, this.#limits.frameMs)) return 'frame-time';
+  #passedLimit(nowMs: number): LimitName | undefined {
+    const { writeStallMs, frameMs, firstByteMs, idleMs } = this.#limits;
+    if (hasPassed(this.#stalledSinceMs, writeStallMs, nowMs)) return 'write-stall';
+    if (hasPassed(this.#frameSinceMs, frameMs, nowMs)) return 'frame-time';
     if (this.#inFlight > 0) return undefined;
-    if (!this.#heard) return since(this.#activeAtMs, this.#limits.firstByteMs) ? 'first-byte' : undefined;
-    return since(this.#activeAtMs, this.#limits.idleMs) ? 'idle' : undefined;
+    if (!this.#heard) return hasPassed(this.#activeAtMs, firstByteMs, nowMs) ? 'first-byte' : undefined;
+    return hasPassed(this.#activeAtMs, idleMs, nowMs) ? 'idle' : undefined;
   }
 
-  #receive(chunk: Uint8Array, nowMs: number): void {
+  /** Takes what has arrived. */
+  receive(chunk: Uint8Array, nowMs: number): void {
     if (this.#closing || this.#problem !== undefined) return;
     this.#heard = true;
     this.#activeAtMs = nowMs;
-    const { frames, problem } = this.#reader.push(chunk);
-    // A frame that completes ends the time of its beginning; what follows it in the chunk begins anew.
-    if (frames.length > 0) this.#frameSinceMs = undefined;
-    this.#frameSinceMs = this.#reader.hasPartialFrame ? (this.#frameSinceMs ?? nowMs) : undefined;
-    this.#unread.push(...frames);
-    this.#problem = problem;
+    const waiting = this.#unread.subarray(this.#position);
+    this.#unread = waiting.length === 0 ? chunk : Buffer.concat([waiting, chunk]);
+    this.#position = 0;
     this.#continue(nowMs);
   }
 
   /** Hands on as many frames as the limits allow, then reads on, waits, or ends. */
   #continue(nowMs: number): void {
-    let handled = 0;
-    while (handled < this.#unread.length && this.#mayTakeMore()) {
-      const frame = this.#unread[handled];
-      handled += 1;
-      if (frame !== undefined) this.#events.frame(this, frame);
-      this.#write(nowMs);
-    }
-    if (handled > 0) this.#unread = this.#unread.slice(handled);
+    if (this.#cutting) return; // An answer that came while its request was handed on: the loop sees to the rest.
+    this.#cutting = true;
+    while (this.#position < this.#unread.length && this.#mayTakeMore()) this.#cutFrame(nowMs);
+    this.#cutting = false;
+    this.#write(nowMs);
+    const allCut = this.#position === this.#unread.length;
+    if (allCut) this.#dropUnread();
     if (this.#closing) return;
-    const done = this.#inFlight === 0 && this.#unread.length === 0;
+    const done = this.#inFlight === 0 && allCut;
     if (done && this.#problem !== undefined) {
       this.#events.problem(this, this.#problem);
       this.#write(nowMs);
@@ -170,11 +203,28 @@ export class Connection {
     }
   }
 
+  #cutFrame(nowMs: number): void {
+    const { end, frame, problem } = this.#reader.read(this.#unread, this.#position);
+    this.#position = problem === undefined ? end : this.#unread.length;
+    this.#problem = problem;
+    if (frame === undefined) return;
+    // A frame that completes ends the time of its beginning; what follows it in the chunk begins anew.
+    this.#frameSinceMs = undefined;
+    this.#events.frame(this, frame);
+    if (this.#outgoingBytes >= writeHighWaterBytes) this.#write(nowMs);
+  }
+
+  #dropUnread(): void {
+    this.#unread = none;
+    this.#position = 0;
+  }
+
   #write(nowMs: number): void {
     const [first] = this.#outgoing;
     if (first === undefined) return;
     const bytes = this.#outgoing.length === 1 ? first : Buffer.concat(this.#outgoing);
     this.#outgoing = [];
+    this.#outgoingBytes = 0;
     this.#activeAtMs = nowMs;
     if (!this.#socket.write(bytes)) this.#stalledSinceMs ??= nowMs;
   }
@@ -182,6 +232,7 @@ export class Connection {
   #mayTakeMore(): boolean {
     return (
       !this.#closing &&
+      !this.#resting &&
       this.#inFlight < this.#limits.inFlightPerConnection &&
       this.#socket.writableLength < writeHighWaterBytes
     );
@@ -192,7 +243,6 @@ export class Connection {
   }
 }
 
-/** An IPv4 peer of a socket that listens for both families is named by its IPv4 address. */
-export function plainAddress(address = ''): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+function hasPassed(sinceMs: number | undefined, limitMs: number, nowMs: number): boolean {
+  return sinceMs !== undefined && nowMs - sinceMs >= limitMs;
 }

@@ -12,18 +12,22 @@ function keeperWithPolicy() {
   const policy = {
     away: false,
     /** What its answers wait for. */
-    gate: Promise.resolve(),
+    gate: Promise.resolve() as Promise<void>,
+    /** How far its clock is ahead of the gateway's. */
+    aheadMs: 0,
     async issueGatewayCredential(request: IssueGatewayCredentialRequest) {
       asked.push(request);
-      await policy.gate;
+      const { gate } = policy;
+      await gate;
       if (policy.away) throw new Error('policy is away');
-      const [issuedAtMs, expiresAtMs] = [clock.nowMs(), clock.nowMs() + dayMs];
+      const issuedAtMs = clock.nowMs() + policy.aheadMs;
+      const expiresAtMs = issuedAtMs + dayMs;
       const { gatewayId, publicKey: gatewayPublicKey } = request;
       const jwt = await issueGatewayCredential({ hostKey: host, gatewayId, gatewayPublicKey, issuedAtMs, expiresAtMs });
       return { gatewayCredential: jwt, issuedAtUnixMs: issuedAtMs, expiresAtUnixMs: expiresAtMs };
     },
   };
-  const keeper = new CredentialKeeper(policy, 'gateway-1', clock, createLogger('test', 'silent'));
+  const keeper = new CredentialKeeper(policy, 'gateway-1', clock, createLogger('test', 'silent'), () => 0.5);
   const current = () => keeper.current(clock.nowMs());
   return { clock, asked, policy, keeper, current };
 }
@@ -94,19 +98,88 @@ describe('the credential of a gateway', () => {
     expect(current()).toMatchObject({ issuedAtMs: noonMs + dayMs + 5_000 });
   });
 
-  test('is asked for again five seconds after a failure', async () => {
+  test.each([
+    ['within a second while there is none', false, 750],
+    ['after some seconds while one serves', true, 3_750],
+  ])('is asked for again after a failure, %s', async (_, serves, pauseMs) => {
     const { clock, keeper, current, asked, policy } = keeperWithPolicy();
+    if (serves) {
+      await keeper.renewWhenDue();
+      clock.advance(dayMs / 2);
+      asked.length = 0;
+    }
     policy.away = true;
     for (let attempts = 1; attempts <= 3; attempts += 1) {
       await keeper.renewWhenDue();
       expect(asked).toHaveLength(attempts);
-      clock.advance(4_999);
+      clock.advance(pauseMs - 1);
       await keeper.renewWhenDue();
       expect(asked).toHaveLength(attempts);
       clock.advance(1);
     }
     policy.away = false;
     await keeper.renewWhenDue();
+    expect(current()?.issuedAtMs).toBe(clock.nowMs());
+  });
+
+  test('is asked for again when policy does not answer, and whichever answer comes serves', async () => {
+    const { clock, keeper, current, asked, policy } = keeperWithPolicy();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    policy.gate = promise;
+    const silent = keeper.renewWhenDue();
+    clock.advance(5_999);
+    keeper.renewWhenDue();
+    expect(asked).toHaveLength(1);
+    clock.advance(1);
+    await keeper.renewWhenDue();
+    clock.advance(750);
+    const again = keeper.renewWhenDue();
+    expect(asked).toHaveLength(2);
+    resolve();
+    await Promise.all([silent, again]);
     expect(current()).toBeDefined();
+    await keeper.renewWhenDue();
+    expect(asked).toHaveLength(2);
+  });
+
+  test('that has not begun leaves the one before it in service until it begins', async () => {
+    const { clock, keeper, current, asked, policy } = keeperWithPolicy();
+    await keeper.renewWhenDue();
+    const first = current();
+    clock.advance(dayMs / 2);
+    policy.aheadMs = 60_000;
+    await keeper.renewWhenDue();
+    expect(current()).toBe(first);
+    clock.advance(59_999);
+    await keeper.renewWhenDue();
+    expect(current()).toBe(first);
+    clock.advance(1);
+    expect(current()?.issuedAtMs).toBe(clock.nowMs());
+    expect(asked).toHaveLength(2);
+  });
+
+  test('that has ended already when it comes replaces nothing, and is not asked for at every look', async () => {
+    const { clock, keeper, current, asked, policy } = keeperWithPolicy();
+    await keeper.renewWhenDue();
+    const first = current();
+    clock.advance(dayMs / 2);
+    policy.aheadMs = -2 * dayMs;
+    for (let look = 0; look < 10; look += 1) await keeper.renewWhenDue();
+    expect([current(), asked.length]).toEqual([first, 2]);
+    clock.advance(3_750);
+    policy.aheadMs = 0;
+    await keeper.renewWhenDue();
+    expect(current()?.issuedAtMs).toBe(clock.nowMs());
+  });
+
+  test('never runs out while policy answers now and then', async () => {
+    const { clock, keeper, current, policy } = keeperWithPolicy();
+    await keeper.renewWhenDue();
+    for (let minutes = 0; minutes < 4 * 24 * 60; minutes += 1) {
+      clock.advance(60_000);
+      policy.away = minutes % 600 !== 0;
+      await keeper.renewWhenDue();
+      expect(current()).toBeDefined();
+    }
   });
 });

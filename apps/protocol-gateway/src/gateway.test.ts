@@ -73,7 +73,7 @@ test('requests whose key expires while they are counted are answered HOST_NOT_AC
   }
   await expect.poll(() => counting.open.flatMap((batch) => batch.requests).length).toBe(2);
   clock.set(noonMs + 60 * minuteMs);
-  for (const batch of [...counting.open]) counting.stream.answer(batch);
+  for (const batch of [...counting.open]) counting.answer(batch);
   await expect.poll(() => codes).toEqual(['HOST_NOT_ACTIVATED', 'HOST_NOT_ACTIVATED']);
   clock.advance(defaultLimits.idleMs);
   gateway.sweep();
@@ -93,10 +93,10 @@ test('a sender that the gateway has stopped reading is not cut for the frame tha
   await expect.poll(() => counting.open.length).toBe(1);
   clock.advance(defaultLimits.frameMs);
   // Counting is slow, and still in time.
-  for (const batch of [...counting.open]) counting.stream.answer(batch);
+  for (const batch of [...counting.open]) counting.answer(batch);
   gateway.sweep();
   socket.write(bytes.subarray(sent));
   await expect.poll(() => counting.open.length).toBe(1);
-  for (const batch of [...counting.open]) counting.stream.answer(batch);
+  for (const batch of [...counting.open]) counting.answer(batch);
   expect(gateway.statistics.limits.get('frame-time')).toBeUndefined();
 });

@@ -15,9 +15,11 @@ import {
   signResults,
   type WireResultCodeName,
 } from '@muster/wire-codec';
+import { AddressRates } from './address-rates.ts';
+import { type AddressRange, isLoopback } from './addresses.ts';
 import { type JudgedRequest, toCountBatch, toResult } from './answer.ts';
 import type { Connection } from './connection.ts';
-import { CountingLink } from './counting-link.ts';
+import { CountingLink, type CountingLinkState } from './counting-link.ts';
 import { CredentialKeeper } from './credential-keeper.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Listener } from './listener.ts';
@@ -34,6 +36,11 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: GatewayLimits;
+  /**
+   * Load balancers and proxies that say by a PROXY protocol header, version 2, for whom they connect. From them it is
+   * required, and from everybody else it is a foreign protocol. None when it is left out.
+   */
+  readonly proxyProtocolFrom?: readonly AddressRange[];
 }
 
 /** A request with the connection that waits for its answer. */
@@ -42,6 +49,8 @@ interface WaitingRequest extends JudgedRequest {
 }
 
 const sweepMs = 250;
+/** Requests are promised an outcome within a second, of which counting has most. */
+const linkSweepMs = 50;
 
 /**
  * The activation protocol on TCP (DESIGN 4.1 and 5): frames in, judged against the policy snapshot, counted in
@@ -54,14 +63,18 @@ export class ProtocolGateway {
   readonly #link: CountingLink<WaitingRequest>;
   readonly #policy: PolicyFollower;
   readonly #listener: Listener;
+  readonly #requestRates: AddressRates;
+  /** Of answers that cost counting nothing: RATE_LIMITED, other errors and pongs. Above it nothing is read. */
+  readonly #adviceRates: AddressRates;
   readonly #retryAdvice = new RetryAdvice();
   #inFlight = 0;
   #draining = false;
   #sweeper: NodeJS.Timeout | undefined;
+  #linkSweeper: NodeJS.Timeout | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#policy = new PolicyFollower(parts.policy, parts.gatewayId, parts.logger);
+    this.#policy = new PolicyFollower(parts);
     this.#credentials = new CredentialKeeper(parts.policy, parts.gatewayId, parts.clock, parts.logger);
     this.#link = new CountingLink<WaitingRequest>({
       counting: parts.counting,
@@ -73,13 +86,17 @@ export class ProtocolGateway {
         failed: (items, reason) => this.#refuse(items, reason),
       },
       batchRequests: parts.limits.batchRequests,
-      batchesInFlight: parts.limits.batchesInFlight,
+      lanes: parts.limits.countingLanes,
       deadlineMs: parts.limits.countingMs,
     });
+    this.#requestRates = new AddressRates(parts.limits.requestRatePerAddress);
+    this.#adviceRates = new AddressRates(parts.limits.requestRatePerAddress);
     this.#listener = new Listener({
       limits: parts.limits,
       clock: parts.clock,
+      logger: parts.logger,
       statistics: this.statistics,
+      proxyProtocolFrom: parts.proxyProtocolFrom ?? [],
       events: {
         frame: (connection, frame) => this.#handleFrame(connection, frame),
         problem: (connection, problem) => this.#handleProblem(connection, problem),
@@ -91,6 +108,11 @@ export class ProtocolGateway {
   /** Connections that are open now. */
   get connectionsOpen(): number {
     return this.#listener.connectionsOpen;
+  }
+
+  /** How counting is reached. */
+  get counting(): CountingLinkState {
+    return this.#link.state;
   }
 
   /** When the present credential ends, milliseconds since 1970; 0 while there is none. */
@@ -105,6 +127,8 @@ export class ProtocolGateway {
    * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
    */
   async start(address: string | undefined, port: number): Promise<number> {
+    this.#link.start();
+    this.#linkSweeper = setInterval(() => this.#link.sweep(), linkSweepMs);
     await this.#policy.start();
     await this.#credentials.renewWhenDue();
     const bound = await this.#listener.listen(address, port);
@@ -114,7 +138,7 @@ export class ProtocolGateway {
 
   /** Enforces every time limit by the clock. Runs by itself four times a second. */
   sweep(): void {
-    this.#link.expire();
+    this.#link.sweep();
     this.#listener.sweep();
     this.#credentials.renewWhenDue();
   }
@@ -129,10 +153,17 @@ export class ProtocolGateway {
     this.#policy.stop();
     await this.#listener.drain();
     clearInterval(this.#sweeper);
+    clearInterval(this.#linkSweeper);
     this.#link.close();
   }
 
   #handleFrame(connection: Connection, frame: Frame): void {
+    const isRequest = frame.type === FrameType.activationRequest;
+    if (isRequest && !this.#isWithinRate(connection, this.#requestRates)) {
+      this.#refuseForRate(connection, frame.payload);
+      return;
+    }
+    if (!isRequest && !this.#isWithinRate(connection, this.#adviceRates)) connection.rest();
     switch (frame.type) {
       case FrameType.activationRequest:
         this.#handleRequest(connection, frame.payload);
@@ -177,6 +208,22 @@ export class ProtocolGateway {
     connection.begin();
     this.#inFlight += 1;
     this.#link.submit({ ...judged, remoteAddress: connection.remoteAddress, connection });
+  }
+
+  #isWithinRate({ remoteAddress }: Connection, rates: AddressRates): boolean {
+    const { limits, clock } = this.#parts;
+    if (isLoopback(remoteAddress) && !limits.ratesOnLoopback) return true;
+    return rates.take(remoteAddress, clock.monotonicMs());
+  }
+
+  /** An address that floods gets its advice at the rate of its answers, and no more of it is read than that takes. */
+  #refuseForRate(connection: Connection, payload: Uint8Array): void {
+    this.statistics.requests += 1;
+    increment(this.statistics.limits, 'request-rate');
+    const parsed = parseActivationRequest(payload);
+    const nonce = parsed.ok ? parsed.request.nonce : parsed.nonce;
+    this.#sendError(connection, 'RATE_LIMITED', { message: 'Too many requests come from this address.', nonce });
+    if (!this.#isWithinRate(connection, this.#adviceRates)) connection.rest();
   }
 
   /** Why no request can be taken at this moment. */
@@ -237,7 +284,8 @@ export class ProtocolGateway {
   #refuse(items: readonly WaitingRequest[], reason: string): void {
     const touched = new Set<Connection>();
     this.#retryAdvice.failed();
-    this.#parts.logger.warn({ requests: items.length, reason }, 'requests were answered UNAVAILABLE');
+    // Whoever found what is wrong has told it once; a line for each batch would be a flood of them.
+    this.#parts.logger.debug({ requests: items.length, reason }, 'requests were answered UNAVAILABLE');
     for (const { connection, request } of items) {
       this.#sendError(connection, 'UNAVAILABLE', { message: reason, nonce: request.nonce }, true);
       touched.add(connection);

@@ -16,14 +16,37 @@ export interface GatewayLimits {
   readonly inFlightPerConnection: number;
   /** Requests of all connections that wait; more are answered RATE_LIMITED. */
   readonly inFlight: number;
+  /** Open connections in all; further ones are closed at once. */
   readonly connections: number;
+  /** Open connections of one address, an IPv6 address being its /64; 0 for no limit. */
   readonly connectionsPerAddress: number;
-  /** From taking a request to counting's answer; then it is answered UNAVAILABLE. */
+  /**
+   * New connections of one address in a second, five times as many at once; 0 for no limit. Further ones are closed at
+   * once. See `ratesOnLoopback`.
+   */
+  readonly connectionRatePerAddress: number;
+  /**
+   * Requests of one address in a second, five times as many at once; 0 for no limit. Further ones are answered
+   * RATE_LIMITED at the same rate, and beyond that its connections are not read until the next sweep. See
+   * `ratesOnLoopback`.
+   */
+  readonly requestRatePerAddress: number;
+  /**
+   * Whether the two rates hold for 127.0.0.0/8 and ::1 too. They do not by default: a program on this machine can take
+   * its processor without any connection, `muster fleet run` against one's own site should run at full speed, and behind
+   * a proxy on this machine without PROXY protocol all clients are one address.
+   */
+  readonly ratesOnLoopback: boolean;
+  /** Bytes of input that a connection may hold while its requests wait. */
+  readonly inputBytes: number;
+  /** Bytes of input that all connections together may hold beyond that. */
+  readonly sharedInputBytes: number;
+  /** From taking a request to counting's answer; then it is answered UNAVAILABLE: within a second, with the sweep. */
   readonly countingMs: number;
   /** Most requests of one batch, 1 to 256. */
   readonly batchRequests: number;
-  /** Batches that are with counting at the same time. */
-  readonly batchesInFlight: number;
+  /** Streams to counting, each with one batch under way at most. They are spread over the replicas. */
+  readonly countingLanes: number;
   /** How long a draining gateway waits for silence on a connection before it says that it will answer no more. */
   readonly drainQuietMs: number;
   /** After this a draining gateway closes what is left. */
@@ -41,9 +64,14 @@ export const defaultLimits: GatewayLimits = {
   inFlight: 8_192,
   connections: affordableConnections(),
   connectionsPerAddress: 1_000,
-  countingMs: 2_000,
+  connectionRatePerAddress: 200,
+  requestRatePerAddress: 100,
+  ratesOnLoopback: false,
+  inputBytes: 8_192,
+  sharedInputBytes: 16_777_216,
+  countingMs: 900,
   batchRequests: 256,
-  batchesInFlight: 2,
+  countingLanes: 4,
   drainQuietMs: 200,
   drainMs: 20_000,
 };

@@ -1,32 +1,22 @@
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { credentials } from '@grpc/grpc-js';
 import { type Counting, CountingService } from '@muster/contracts/counting';
 import { type LicensingPolicy, LicensingPolicyService } from '@muster/contracts/policy';
-import { connectTo, runService, serviceAddress, systemClock, text, wholeNumber } from '@muster/service-kit';
+import { connectNatsBus } from '@muster/events';
+import { connectTo, natsConnectionOf, runService, systemClock } from '@muster/service-kit';
 import { ProtocolGateway } from './gateway.ts';
-import { defaultLimits } from './limits.ts';
+import { GatewayAnnouncer } from './gateway-announcer.ts';
+import { gatewayChecks, gatewayStatus } from './gateway-status.ts';
+import { gatewayLimits, gatewaySettings } from './settings.ts';
 
 await runService({
   name: 'protocol-gateway',
   purpose: 'speaks the activation protocol with clients.',
   managementListen: '127.0.0.1:7200',
-  settings: {
-    MUSTER_GATEWAY_COUNTING: serviceAddress()
-      .default('127.0.0.1:7101')
-      .describe('Address of counting: a name that stands for all replicas, or their IP addresses'),
-    MUSTER_GATEWAY_POLICY: serviceAddress()
-      .default('127.0.0.1:7102')
-      .describe('Address of licensing-policy: a name that stands for all replicas, or their IP addresses'),
-    MUSTER_GATEWAY_ADDRESS: text('address').optional().describe('Address to listen on; all when it is left out'),
-    MUSTER_GATEWAY_PORT: wholeNumber(0, 65_535).default(1688).describe('TCP port for clients'),
-    MUSTER_GATEWAY_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 1_000_000)
-      .default(defaultLimits.connectionsPerAddress)
-      .describe('Most connections of one address; 0 for no limit, where many clients share one'),
-    MUSTER_GATEWAY_ID: text('name')
-      .default(`gateway-${randomBytes(4).toString('hex')}`)
-      .describe('Names this replica in logs, credentials and the activation log'),
-  },
-  async start({ settings, logger, tls, readiness }) {
+  settings: gatewaySettings,
+  async start({ settings, logger, tls, readiness, drainMs }) {
+    const gatewayId = settings.MUSTER_GATEWAY_ID ?? `gateway-${randomBytes(4).toString('hex')}`;
     const plain = credentials.createInsecure();
     const policy = connectTo<LicensingPolicy>(
       LicensingPolicyService,
@@ -38,47 +28,41 @@ await runService({
       settings.MUSTER_GATEWAY_COUNTING,
       tls?.channelCredentials('counting') ?? plain,
     );
+    const nats = natsConnectionOf(settings);
+    const bus =
+      nats &&
+      connectNatsBus({ ...nats, name: gatewayId, onStatus: ({ level, message }) => logger[level]({}, message) });
     const gateway = new ProtocolGateway({
-      gatewayId: settings.MUSTER_GATEWAY_ID,
+      gatewayId,
       policy: policy.service,
       counting: counting.service,
       clock: systemClock,
       logger,
-      limits: { ...defaultLimits, connectionsPerAddress: settings.MUSTER_GATEWAY_CONNECTIONS_PER_ADDRESS },
+      limits: gatewayLimits(settings, drainMs),
+      proxyProtocolFrom: settings.MUSTER_GATEWAY_PROXY_PROTOCOL_FROM,
     });
-    readiness.add({
-      name: 'credential',
-      required: true,
-      look: () => ({
-        ok: gateway.credentialExpiresAtMs > 0,
-        detail: describeCredential(gateway.credentialExpiresAtMs),
-      }),
-    });
+    for (const check of gatewayChecks(gateway, bus)) readiness.add(check);
     const port = await gateway.start(settings.MUSTER_GATEWAY_ADDRESS, settings.MUSTER_GATEWAY_PORT);
-    logger.info({ port }, 'listening');
+    logger.info({ gatewayId, port }, 'listening');
+    const announcer = new GatewayAnnouncer({
+      announce: (announcement) => bus?.announceGateway(announcement),
+      clock: systemClock,
+      gatewayId,
+      address: settings.MUSTER_GATEWAY_ANNOUNCE_ADDRESS ?? settings.MUSTER_GATEWAY_ADDRESS ?? hostname(),
+      port: settings.MUSTER_GATEWAY_ANNOUNCE_PORT ?? port,
+      connections: () => gateway.connectionsOpen,
+    });
+    announcer.start();
     return {
-      status: () => ({ port, ...gatewayStatus(gateway) }),
+      status: () => ({ gatewayId, port, ...gatewayStatus(gateway) }),
       async stop() {
+        // First of all, so that nobody is sent here any more.
+        announcer.stop();
         await gateway.drain();
         policy.close();
         counting.close();
+        await bus?.close();
       },
     };
   },
 });
-
-function gatewayStatus({ connectionsOpen, statistics }: ProtocolGateway): object {
-  const { connectionsAccepted, requests, results, foreignProtocols, limits } = statistics;
-  return {
-    connectionsOpen,
-    connectionsAccepted,
-    requests,
-    results: Object.fromEntries(results),
-    foreignProtocols: Object.fromEntries(foreignProtocols),
-    limits: Object.fromEntries(limits),
-  };
-}
-
-function describeCredential(expiresAtMs: number): string {
-  return expiresAtMs === 0 ? 'there is none' : `valid until ${new Date(expiresAtMs).toISOString()}`;
-}

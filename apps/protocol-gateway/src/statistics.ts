@@ -1,9 +1,13 @@
 import type { WireResultCodeName } from '@muster/wire-codec';
 
-/** Why a gateway closed a connection, or did not take it. */
+/** Why a gateway closed a connection, did not take it, or answered a request RATE_LIMITED. */
 export type LimitName =
   | 'connections'
   | 'connections-per-address'
+  | 'connection-rate'
+  | 'request-rate'
+  | 'proxy-header'
+  | 'input-buffer'
   | 'first-byte'
   | 'frame-time'
   | 'idle'
