@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ActivationConnection } from '@muster/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ActivationConnection, AdvisedError } from '@muster/client';
 import { MusterError } from '@muster/product-groups';
 import type { VendorKeys } from '@muster/trust';
 import type { FleetMachine } from './fleet-file.ts';
@@ -32,6 +33,11 @@ export interface FleetRunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A machine that is told RATE_LIMITED asks again so often at most, each time after the wait that the host advises. */
+const attempts = 5;
+/** Nobody has signed the advice. */
+const longestRetryMs = 30_000;
+
 /** Whether a result says no more than that the count is not high enough yet. */
 export function isFine(result: FleetResult): boolean {
   return result.code === 'GRANTED' || result.code === 'COUNT_INSUFFICIENT';
@@ -54,7 +60,7 @@ export async function runFleet(
       next += 1;
       const machine = machines[index];
       if (machine === undefined) return;
-      const result = await activateOne(machine, options);
+      const result = await activateInTime(machine, options);
       results[index] = result;
       await options.onResult?.(result, index);
     }
@@ -63,7 +69,25 @@ export async function runFleet(
   return results;
 }
 
-async function activateOne(machine: FleetMachine, options: FleetRunOptions): Promise<FleetResult> {
+/** A whole fleet comes from one address, where a host expects a few machines: it may have to ask more slowly. */
+async function activateInTime(machine: FleetMachine, options: FleetRunOptions): Promise<FleetResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await activateOnce(machine, options);
+    } catch (error) {
+      if (!(error instanceof MusterError)) throw error;
+      const retryAfterMs =
+        error.code === 'RATE_LIMITED' && error instanceof AdvisedError ? error.retryAfterMs : undefined;
+      if (retryAfterMs === undefined || attempt >= attempts || options.signal?.aborted === true) {
+        return unanswered(machine, error);
+      }
+      await delay(Math.min(retryAfterMs, longestRetryMs), undefined, { signal: options.signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** @throws MusterError when there was no answer that could be believed. */
+async function activateOnce(machine: FleetMachine, options: FleetRunOptions): Promise<FleetResult> {
   let connection: ActivationConnection | undefined;
   try {
     connection = await ActivationConnection.open(options);
@@ -88,21 +112,22 @@ async function activateOne(machine: FleetMachine, options: FleetRunOptions): Pro
       activationId: activation.activationId,
       message: null,
     };
-  } catch (error) {
-    if (!(error instanceof MusterError)) throw error;
-    return {
-      ...described(machine),
-      code: error.code,
-      count: null,
-      threshold: null,
-      expiresAt: null,
-      application: machine.application,
-      activationId: null,
-      message: error.message,
-    };
   } finally {
     connection?.close();
   }
+}
+
+function unanswered(machine: FleetMachine, { code, message }: MusterError): FleetResult {
+  return {
+    ...described(machine),
+    code,
+    count: null,
+    threshold: null,
+    expiresAt: null,
+    application: machine.application,
+    activationId: null,
+    message,
+  };
 }
 
 /** Who asked, in the order in which `--json` prints it. */

@@ -1,20 +1,17 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addEventsCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addMachinesCommands } from './commands/machines.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addSiteCommands } from './commands/site.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { exitCodes, sayError } from './output.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { musterVersion } from './version.ts';
 
 const program = new Command('muster')
   .description("Self-hosted volume activation for any software vendor's products.")
-  .version(version, '-V, --version', 'print the version')
+  .version(musterVersion, '-V, --version', 'print the version')
   .showSuggestionAfterError()
   .showHelpAfterError('Run the command with --help for its options.')
   .addHelpText(
@@ -24,6 +21,7 @@ const program = new Command('muster')
   muster fleet run fleet.csv --host 127.0.0.1:1688        one activation for each row
   muster status                                           the count, the keys and the gateway of a running site
   muster machines list --json                             every machine that the site knows
+  muster site export --output site.ndjson.gz              the whole site as one file, for a backup or a move
 `,
   )
   .addHelpText(
@@ -40,6 +38,7 @@ addFleetCommands(program);
 addCatalogueCommands(program);
 addStatusCommand(program);
 addMachinesCommands(program);
+addSiteCommands(program);
 addEventsCommands(program);
 
 // The reader of the output has gone (`| head`). A listing has nobody left to tell; a site that runs goes on.

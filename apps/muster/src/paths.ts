@@ -10,6 +10,11 @@ export function defaultDataDirectory(): string {
   return process.env.MUSTER_DATA || join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'muster');
 }
 
+/** The file with the key-encryption key of a site's host, in the site's data directory. */
+export function hostKeySecretFile(dataDirectory: string): string {
+  return join(dataDirectory, 'host-key.secret');
+}
+
 /** Where the vendors are kept that this user's muster commands believe. */
 export function trustedVendorsDirectory(): string {
   return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'muster', 'trusted-vendors');

@@ -12,8 +12,12 @@ export interface ServeOptions {
   readonly temporary: boolean;
   readonly activationPort: number;
   readonly activationAddress?: string | undefined;
-  /** 0 for no limit. */
+  /** 0 for no limit, here and in the next two. */
   readonly connectionsPerAddress: number;
+  readonly connectionRatePerAddress: number;
+  readonly requestRatePerAddress: number;
+  /** 0 for ever. */
+  readonly logRetentionMonths: number;
   readonly catalogue?: string | undefined;
   readonly hostPlatform?: string | undefined;
   readonly demo: boolean;
@@ -39,7 +43,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     demo: options.demo || options.demoFleet || options.demoKey.length > 0,
     demoKeys: options.demoKey,
     logger: createLogger('muster', options.logLevel),
-    limits: { connectionsPerAddress: options.connectionsPerAddress },
+    limits: {
+      connectionsPerAddress: options.connectionsPerAddress,
+      connectionRatePerAddress: options.connectionRatePerAddress,
+      requestRatePerAddress: options.requestRatePerAddress,
+    },
+    logRetentionMonths: options.logRetentionMonths,
     ...(options.activationAddress === undefined ? {} : { activationAddress: options.activationAddress }),
     ...(options.catalogue === undefined ? {} : { catalogue: options.catalogue }),
     ...(options.hostPlatform === undefined ? {} : { hostPlatform: options.hostPlatform }),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Counting } from '@muster/contracts/counting';
-import { countingMigrations, createCounting, OutboxRelay } from '@muster/counting';
+import { countingMigrations, createCounting, LogKeeper, OutboxRelay } from '@muster/counting';
 import { type Database, lockDirectory, makeDataDirectory, openDatabase } from '@muster/database';
 import { type EventListener, InProcessBus } from '@muster/events';
 import { LicensingPolicyService, policyMigrations } from '@muster/licensing-policy';
@@ -11,6 +11,7 @@ import { type Clock, createLogger, type Logger, secretFile, systemClock } from '
 import { readCatalogue } from './catalogue-source.ts';
 import { type DemoKey, DemoVendor, demoKeys } from './demo-vendor.ts';
 import { LocalSocket } from './local-socket.ts';
+import { hostKeySecretFile } from './paths.ts';
 import { siteStatus } from './site-status.ts';
 
 /** What a site is started with. */
@@ -30,6 +31,8 @@ export interface SiteOptions {
   readonly demoKeys?: readonly string[];
   /** `postgres://...` instead of the embedded database. */
   readonly databaseUrl?: string;
+  /** Whole months that the activation log is kept for, beside the present one; 0 for ever. */
+  readonly logRetentionMonths?: number;
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly limits?: Partial<GatewayLimits>;
@@ -84,7 +87,7 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   await database.migrate(policyMigrations);
   await database.migrate(countingMigrations);
 
-  const keyEncryptionKey = secretFile(join(dataDirectory, 'host-key.secret'));
+  const keyEncryptionKey = secretFile(hostKeySecretFile(dataDirectory));
   const policy = await LicensingPolicyService.open({ database, clock, logger, keyEncryptionKey });
   closers.push(() => policy.close());
   const vendor = options.demo || DemoVendor.exists(dataDirectory) ? DemoVendor.open(dataDirectory) : undefined;
@@ -98,6 +101,15 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   await choosePlatform(policy, catalogue, keys, options.hostPlatform);
   for (const key of keys) await activateKey(policy, vendor, key, clock);
 
+  const { logRetentionMonths } = options;
+  const keeper = new LogKeeper({
+    database,
+    clock,
+    logger,
+    ...(logRetentionMonths === undefined ? {} : { logRetentionMonths }),
+  });
+  keeper.start();
+  closers.push(() => keeper.stop());
   const bus = new InProcessBus();
   if (options.onEvent !== undefined) bus.subscribe(options.onEvent);
   const relay = new OutboxRelay({ database, bus, hostId: policy.host.hostId, logger });
@@ -113,7 +125,7 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   });
   closers.push(() => gateway.drain());
   const activationPort = await gateway.start(options.activationAddress, options.activationPort);
-  relay.wake();
+  relay.start();
 
   const startedAtMs = clock.nowMs();
   const status = () =>

@@ -1,3 +1,4 @@
+import { openDatabase } from '@muster/database';
 import type { AddressedEvent } from '@muster/events';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from './support/cleanup.ts';
@@ -53,6 +54,7 @@ describe('the events of a site', () => {
       subject: 'windows/server-2008-itanium',
       time: new Date(site.clock.nowMs()).toISOString(),
       datacontenttype: 'application/json',
+      sequence: expect.stringMatching(/^\d{19}$/),
       data: {
         code: 'GRANTED',
         application: 'windows',
@@ -114,11 +116,15 @@ describe('the events of a site', () => {
   test('that a killed process had committed and not published come when the site starts again', async () => {
     await start();
     const before = (await log()).map(({ activation_id }) => activation_id);
-    // What such a process leaves behind: log rows beyond the cursor.
-    await site.query(
-      `update counting.outbox_cursor set last_id = (select id from counting.activation_log order by id offset 4 limit 1)`,
-    );
     await site.site.stop();
+    // What such a process leaves behind: log rows beyond the cursor.
+    const database = await openDatabase(directory);
+    await database.query({
+      name: 'test.set_back',
+      text: `update counting.outbox_cursor
+             set last_id = (select id from counting.activation_log order by id offset 4 limit 1)`,
+    });
+    await database.close();
     await start();
     await until(() => events.length >= before.length - 5, 'the events that were left');
     expect(ids()).toEqual(before.slice(5));

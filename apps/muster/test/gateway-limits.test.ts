@@ -1,10 +1,10 @@
 import { AdvisedError } from '@muster/client';
 import { defaultLimits, type LimitName } from '@muster/protocol-gateway';
-import { encodePing, FrameType } from '@muster/wire-codec';
+import { encodeFrame, encodePing, FrameType } from '@muster/wire-codec';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from './support/cleanup.ts';
 import { newMachine, range } from './support/machines.ts';
-import { frameOf, type RawConnection, requestOf } from './support/raw-connection.ts';
+import { frameOf, RawConnection, requestOf } from './support/raw-connection.ts';
 import { startTestSite, type TestSite } from './support/test-site.ts';
 
 describe('the times that a gateway allows', () => {
@@ -155,7 +155,81 @@ describe('the numbers that a gateway allows', () => {
     await site.site.stop();
   });
 
+  test('so many requests of one address: the next is answered RATE_LIMITED by its nonce, and not counted', async () => {
+    const site = await startTestSite({ limits: { requestRatePerAddress: 2, ratesOnLoopback: true } });
+    const { statistics } = site.site.gateway;
+    const connection = await site.connectRaw();
+    const requests = range(1, 13).map(() => requestOf(newMachine(), site.clock.nowMs()));
+    await connection.write(Buffer.concat(requests.map(frameOf)));
+    await until(() => connection.frames.length === 13, 'every request is answered');
+    // Errors come at once, and before what has to be counted.
+    const errors = await Promise.all([await connection.nextError(), connection.nextError(), connection.nextError()]);
+    expect(errors.map(({ nonce }) => nonce)).toEqual(requests.slice(10).map(({ nonce }) => Buffer.from(nonce)));
+    for (const error of errors) {
+      expect(error.code).toBe('RATE_LIMITED');
+      expect(error.retryAfterMs).toBeGreaterThanOrEqual(1_000);
+      expect(error.retryAfterMs).toBeLessThanOrEqual(30_000);
+    }
+    expect(statistics.limits.get('request-rate')).toBe(3);
+    expect((await site.count()).machinesCounted).toBe(10);
+    // Another address has a rate of its own.
+    const other = await RawConnection.open(site.site.activationPort, '127.0.0.2');
+    await other.write(frameOf(requestOf(newMachine(), site.clock.nowMs())));
+    await other.nextReply();
+    site.clock.advance(500);
+    expect((await site.ask(newMachine())).code).toBe('COUNT_INSUFFICIENT');
+    await site.site.stop();
+  });
+
+  test('a flood above that is not read before the next sweep, and what comes meanwhile is not lost', async () => {
+    const site = await startTestSite({ limits: { requestRatePerAddress: 2, ratesOnLoopback: true } });
+    const { gateway } = site.site;
+    const connection = await site.connectRaw();
+    await connection.write(Buffer.concat(range(1, 40).map(() => frameOf(requestOf(newMachine(), site.clock.nowMs())))));
+    // Ten are counted, ten get their advice at its own rate, and the one that finds none left still gets it.
+    await until(() => connection.frames.length >= 21, 'the burst is answered');
+    const other = await RawConnection.open(site.site.activationPort, '127.0.0.2');
+    await other.write(frameOf(requestOf(newMachine(), site.clock.nowMs())));
+    await other.nextReply();
+    const before = connection.frames.length;
+    expect(before).toBeLessThan(40);
+    gateway.sweep();
+    await until(() => connection.frames.length > before, 'it is read on');
+    await until(() => {
+      site.clock.advance(1_000);
+      gateway.sweep();
+      return connection.frames.length === 40;
+    }, 'all of it is answered in time');
+    await site.site.stop();
+  });
+
+  test('pings of one address are answered, as fast as its rate allows', async () => {
+    const site = await startTestSite({ limits: { requestRatePerAddress: 2, ratesOnLoopback: true } });
+    const connection = await site.connectRaw();
+    await connection.write(
+      Buffer.concat(range(1, 30).map(() => encodeFrame(FrameType.ping, encodePing(new Uint8Array())))),
+    );
+    await until(() => connection.frames.length >= 11, 'the burst is answered');
+    await until(() => {
+      site.clock.advance(1_000);
+      site.site.gateway.sweep();
+      return connection.frames.length === 30;
+    }, 'all pings are answered in time');
+    expect(connection.frames.every(({ type }) => type === FrameType.pong)).toBe(true);
+    expect(site.site.gateway.statistics.limits.size).toBe(0);
+    await site.site.stop();
+  });
+
+  test('rates do not hold for clients on the machine itself', async () => {
+    const site = await startTestSite({ limits: { requestRatePerAddress: 1, connectionRatePerAddress: 1 } });
+    const answers = await site.askEach(range(1, 30).map(() => newMachine()));
+    expect(answers).toHaveLength(30);
+    expect(site.site.gateway.statistics.limits.size).toBe(0);
+    await site.site.stop();
+  });
+
   test('1,000 connections of one address and 64 requests under way on each, unless told otherwise', () => {
     expect(defaultLimits).toMatchObject({ connectionsPerAddress: 1_000, inFlightPerConnection: 64, inFlight: 8_192 });
+    expect(defaultLimits).toMatchObject({ connectionRatePerAddress: 200, requestRatePerAddress: 100 });
   });
 });

@@ -125,7 +125,7 @@ async function start(name: string, app: string, settings: Record<string, string>
 function spawnService(app: string, settings: Record<string, string>): ChildProcess {
   const main = join(appsDirectory, app, 'src/main.ts');
   return spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH, ...settings },
+    env: { PATH: process.env.PATH, MUSTER_TLS: 'off', MUSTER_MANAGEMENT_LISTEN: '127.0.0.1:0', ...settings },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
 }

@@ -16,9 +16,14 @@ export function parseCount(most: number): (text: string) => number {
   };
 }
 
-/** A number of connections; 0 stands for no limit. */
+/** A number of connections or requests; 0 stands for no limit. */
 export function parseConnections(text: string): number {
   return text === '0' ? 0 : parseCount(1_000_000)(text);
+}
+
+/** A number of months; 0 stands for ever. */
+export function parseMonths(text: string): number {
+  return text === '0' ? 0 : parseCount(1_200)(text);
 }
 
 /** Where a host listens. */

@@ -5,7 +5,7 @@ import { type Command, Option } from '@commander-js/extra-typings';
 import type { LogLevel } from '@muster/service-kit';
 import { exitCodes } from '../output.ts';
 import { defaultDataDirectory } from '../paths.ts';
-import { collect, parseConnections, parsePort } from './parse.ts';
+import { collect, parseConnections, parseMonths, parsePort } from './parse.ts';
 
 /** The levels of service-kit, which is loaded only when a site starts. */
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
@@ -23,6 +23,24 @@ export function addServeCommand(program: Command): void {
       'most connections of one address; 0 for no limit, where many clients share one',
       parseConnections,
       1_000,
+    )
+    .option(
+      '--connection-rate-per-address <n>',
+      'new connections a second of one address, five times as many at once; 0 for no limit; never for this machine',
+      parseConnections,
+      200,
+    )
+    .option(
+      '--request-rate-per-address <n>',
+      'requests a second of one address, five times as many at once; 0 for no limit; never for this machine',
+      parseConnections,
+      100,
+    )
+    .option(
+      '--log-retention-months <n>',
+      'whole months that the activation log is kept for, beside the present one; 0 for ever',
+      parseMonths,
+      24,
     )
     .option('--catalogue <name|file>', 'built-in catalogue or file (default: the one in force, else windows-2008)')
     .option('--host-platform <name>', 'platform of this host, from the catalogue (default: one that may host the keys)')

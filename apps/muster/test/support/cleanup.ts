@@ -33,3 +33,8 @@ export function until(condition: () => boolean | Promise<boolean>, what: string)
     { timeout: 20_000, interval: 5 },
   );
 }
+
+/** Prints what was measured, for whoever reads the log of a run. */
+export function report(...figures: readonly string[]): void {
+  process.stdout.write(`${figures.join('; ')}\n`);
+}

@@ -1,21 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { ActivationQuestion } from '@muster/client';
 import {
   type ActivationReply,
-  type ActivationRequest,
   type ErrorReply,
-  encodeActivationRequest,
   encodeFrame,
   type Frame,
   FrameReader,
   FrameType,
   maximumReplyPayloadBytes,
-  nonceBytes,
   parseActivationReply,
   parseErrorReply,
 } from '@muster/wire-codec';
 import { atTheEnd, until } from './cleanup.ts';
+
+export { frameOf, requestOf } from './frames.ts';
 
 /** A TCP connection to a gateway, without a client's good manners. */
 export class RawConnection {
@@ -51,9 +48,9 @@ export class RawConnection {
     });
   }
 
-  static open(port: number): Promise<RawConnection> {
+  static open(port: number, localAddress = '127.0.0.1'): Promise<RawConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: false });
+      const socket = connect({ host: '127.0.0.1', port, localAddress, noDelay: true, allowHalfOpen: false });
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
@@ -123,14 +120,4 @@ export function readReply(frame: Frame): ActivationReply {
     throw new Error(`a frame of type ${frame.type} is no activation reply`);
   }
   return parsed.reply;
-}
-
-/** A machine's question as a request with a nonce and a time. */
-export function requestOf(machine: ActivationQuestion, clientTimeMs: number): ActivationRequest {
-  return { ...machine, nonce: randomBytes(nonceBytes), clientTimeMs };
-}
-
-/** The frame of a request. */
-export function frameOf(request: ActivationRequest): Uint8Array {
-  return encodeFrame(FrameType.activationRequest, encodeActivationRequest(request));
 }
