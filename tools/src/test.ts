@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { allRequirements, requireEngines } from './requirements.ts';
 
 /**
  * `npm test`: every check of the workspace, through nx: format, lint with module boundaries, types, tests and bundles.
- * Ends with the sum of all tests on a line of its own.
+ * Ends with the sum of all tests on a line of its own. The engines that tests run come first: without them nothing is
+ * tested, and nothing passes.
  */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -14,6 +16,11 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
 }
+
+await requireEngines(allRequirements).catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});
 
 const nx = spawnSync(
   `${root}node_modules/.bin/nx`,
