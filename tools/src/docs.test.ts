@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+import { methodRules } from '@muster/contracts/methods';
 import {
   builtInCatalogues,
   catalogueRanges,
@@ -10,7 +11,7 @@ import {
 } from '@muster/product-groups';
 import { describe, expect, test } from 'vitest';
 import { defaultLimits } from '../../apps/protocol-gateway/src/limits.ts';
-import { pages, readCommands, readServices, root } from './docs.ts';
+import { isDescribed, pages, readCommands, readServices, root } from './docs.ts';
 
 const commands = readCommands();
 const services = readServices();
@@ -62,6 +63,42 @@ describe('what is written by hand', () => {
     const rows = troubles.split('\n').filter((line) => line.startsWith('| `'));
     const named = rows.flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, code]) => code));
     expect(named.sort()).toEqual(expected.sort());
+  });
+
+  test('operations.md has every limit by its name in the statistics', () => {
+    const [, names = ''] = /type LimitName =([^;]+);/.exec(read('apps/protocol-gateway/src/statistics.ts')) ?? [];
+    const limits = [...names.matchAll(/'([a-z-]+)'/g)].flatMap(([, name]) => name ?? []);
+    expect(limits).toContain('in-flight');
+    expect(limits.filter((name) => !read('docs/operations.md').includes(`| \`${name}\` |`))).toEqual([]);
+  });
+
+  test('operations.md has every check of /readyz, and says whether a service is of use without it', () => {
+    const files = globSync('{apps,libs}/*/src/*.ts', { cwd: root });
+    const sources = files.filter((file) => isDescribed(file) && !file.endsWith('.test.ts'));
+    const checks = sources.flatMap((file) => [...read(file).matchAll(/name: '(\w+)',\s+required: (true|false)/g)]);
+    expect(checks.map(([, name]) => name)).toContain('database');
+    const rows = checks.map(([, name, required]) => `| \`${name}\` | ${required === 'true' ? 'yes' : 'no'} |`);
+    expect(rows.filter((row) => !read('docs/operations.md').includes(row))).toEqual([]);
+  });
+
+  test.each(services)('the settings file of operations.md for $name names settings of it', ({ name, settings }) => {
+    const example = blockOf('docs/operations.md', `yaml ${name}`);
+    const names = [...example.matchAll(/^(\w+):/gm)].flatMap(([, each]) => each ?? []);
+    expect(names.length).toBeGreaterThan(3);
+    const known = [...settings, ...settings.map((each) => `${each}_FILE`)];
+    expect(names.filter((each) => !known.includes(each))).toEqual([]);
+  });
+
+  test('methods.md has every method that has a rule, and no other', () => {
+    const page = read('docs/methods.md');
+    const missing = Object.keys(methodRules).filter((path) => {
+      const [, service, method] = path.split('/');
+      const [, section = ''] = page.split(`## ${service}\n`);
+      return !section.split('\n## ')[0]?.includes(`| \`${method}\` |`);
+    });
+    expect(missing).toEqual([]);
+    const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows).toHaveLength(Object.keys(methodRules).length);
   });
 
   test('catalogue.md gives the allowed range of every number', () => {
@@ -185,8 +222,7 @@ function problemOf(line: string): string | undefined {
   }
   const command = commands.find((each) => each.path === path);
   if (command === undefined || (command.path === '' && rest[0] !== undefined && !rest[0].startsWith('-'))) {
-    // Named in prose before it exists: docs/design.md describes the whole.
-    return line.startsWith('muster events replay') ? undefined : `${line}: no such command`;
+    return `${line}: no such command`;
   }
   const unknown = rest.filter((word) => word.startsWith('--') && !command.flags.includes(word.split('=')[0] ?? ''));
   return unknown.length === 0 ? undefined : `${line}: no such option`;

@@ -210,10 +210,12 @@ describe('the migration to a log by month', () => {
         `longest of the others: ${figures()}\nand before it: ${without}\n`,
     );
 
-    const places = await database.query<{ name: string; rows: number }>({
-      name: 'test.places',
-      text: `select tableoid::regclass::text as name, count(*) as rows from counting.activation_log group by 1 order by 1`,
-    });
+    const places = await database.transaction((session) =>
+      session.query<{ name: string }>({
+        name: 'test.places',
+        text: 'select distinct tableoid::regclass::text as name from counting.activation_log order by 1',
+      }),
+    );
     const [bound, later] = places;
     expect(bound?.name).toMatch(/^counting\.activation_log_before_\d{4}_\d\d$/);
     expect(later).toMatchObject({ name: 'counting.activation_log_default' });

@@ -2,7 +2,7 @@ import { credentials } from '@grpc/grpc-js';
 import { type PolicyAdministration, PolicyAdministrationService, type PolicySnapshot } from '@muster/contracts/policy';
 import { type Database, openDatabase } from '@muster/database';
 import { startPostgresql } from '@muster/database/testing';
-import { connectTo, createLogger, serveGrpc } from '@muster/service-kit';
+import { connectTo, createLogger, ManualClock, serveGrpc } from '@muster/service-kit';
 import { publicKeyToJwk, signCatalogue } from '@muster/trust';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type CuttableConnection, cuttable } from '../testing/cuttable-connection.ts';
@@ -10,9 +10,11 @@ import { freeAddress } from '../testing/free-address.ts';
 import {
   certify,
   emptyPolicy,
+  noonMs,
   openPolicy,
   openWindowsPolicy,
   otherVendor,
+  productKeysOf,
   vendor,
   windowsText,
 } from '../testing/policy.ts';
@@ -48,9 +50,10 @@ const vendorJwk = { publicKeyJwk: publicKeyToJwk(vendor.publicKey) };
 const catalogue = async () => ({ signedCatalogue: await signCatalogue({ text: windowsText, vendor }) });
 
 /** The administration of a replica, over gRPC. */
-async function administer(policy: LicensingPolicyService): Promise<PolicyAdministration> {
+async function administer(policy: LicensingPolicyService, database = first): Promise<PolicyAdministration> {
   const address = await freeAddress();
-  const implementation = createPolicyAdministration(policy);
+  const keys = productKeysOf(policy, database);
+  const implementation = createPolicyAdministration(policy, keys, new ManualClock(noonMs));
   const drain = await serveGrpc(address, [{ definition: PolicyAdministrationService, implementation }]);
   onTestFinished(drain);
   const plain = credentials.createInsecure();

@@ -2,18 +2,26 @@ import type { Session } from '@muster/database';
 import { MusterError } from '@muster/product-groups';
 import { type HostIdentity, openHost } from './host-identity.ts';
 
-/** What an import must not be mixed with, in words; nothing when there is no key yet. The schema has to be there. */
+/**
+ * What an import must not be mixed with, in words; nothing when there is no key yet. The schema has to be there, and may
+ * be that of an older release: a site is not migrated only to find that it is in use.
+ */
 export async function policyContents(session: Session): Promise<readonly string[]> {
-  const [present] = await session.query<{ keys: boolean }>({
-    name: 'policy.contents',
-    text: 'select exists (select from policy.kms_key) as keys',
-  });
-  return present?.keys ? ['KMS keys'] : [];
+  for (const table of ['policy.kms_key', 'policy.product_key']) {
+    const [found] = await session.query<{ present: boolean }>(
+      { name: 'policy.table_present', text: 'select to_regclass($1::text) is not null as present' },
+      [table],
+    );
+    if (found?.present !== true) continue;
+    const rows = await session.query({ name: `policy.contents_of ${table}`, text: `select 1 from ${table} limit 1` });
+    if (rows.length > 0) return ['KMS keys'];
+  }
+  return [];
 }
 
 /** Removes what a site without keys has of its own: its host identity, vendors, catalogue and settings. */
 export async function clearPolicy(session: Session): Promise<void> {
-  for (const table of ['interval_override', 'catalogue', 'vendor', 'revision', 'host']) {
+  for (const table of ['interval_override', 'product_key', 'catalogue', 'vendor', 'revision', 'host']) {
     await session.query({ name: `policy.clear_${table}`, text: `delete from policy.${table}` });
   }
 }

@@ -1,6 +1,10 @@
 export { createPolicyAdministration } from './administration.ts';
+export { type AuthorityAddress, connectToAuthority } from './authority-link.ts';
 export { hostTable, policyTables } from './export.ts';
 export { clearPolicy, openCarriedHost, policyContents } from './import.ts';
+export { KeyKeeper, type KeyKeeperParts, keysCheck } from './key-keeper.ts';
 export { policyMigrations } from './migrations.ts';
 export type { InstalledKey, PolicyState } from './policy-state.ts';
+export type { InstalledProductKey, KeyActivation } from './product-key-state.ts';
+export { type ActivatedKey, type KeyAuthority, ProductKeys, type ProductKeysParts } from './product-keys.ts';
 export { type LicensingPolicyParts, LicensingPolicyService } from './service.ts';

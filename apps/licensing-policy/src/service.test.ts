@@ -84,7 +84,14 @@ describe('vendors and catalogues', () => {
   test('a new host trusts nobody, has no catalogue and says so', async () => {
     await emptyPolicy(database);
     const policy = await openPolicy(database);
-    expect(policy.state).toEqual({ revision: 1, vendorKeys: [], signedCatalogue: '', keys: [], intervalOverrides: [] });
+    expect(policy.state).toEqual({
+      revision: 1,
+      hostPlatform: '',
+      vendorKeys: [],
+      signedCatalogue: '',
+      keys: [],
+      intervalOverrides: [],
+    });
     expect(await policy.catalogue()).toBeUndefined();
     for (const attempt of [
       policy.setPlatform('web-server-2008'),

@@ -10,31 +10,31 @@ import {
   type ApplicationId,
   type Catalogue,
   checkIntervalOverride,
-  editionsServedBy,
   effectiveIntervals,
   type HostPlatformId,
   type IntervalOverride,
   MusterError,
   mayHost,
-  type ProductGroup,
   type ProductGroupId,
   parseCatalogue,
 } from '@muster/product-groups';
 import type { Clock, Logger } from '@muster/service-kit';
 import {
+  type HostRenewal,
   issueGatewayCredential,
-  isWithin,
   keyId,
   maximumCredentialLifeMs,
   publicKeyFromJwk,
   publicKeyToJwk,
+  signHostRenewal,
   type VendorKeys,
   vendorKeys,
   verifyCatalogue,
-  verifyHostCertificate,
 } from '@muster/trust';
+import { checkHostCertificate, requirePlatform, wrongPlatform } from './host-certificate-check.ts';
 import { type HostIdentity, loadHostIdentity } from './host-identity.ts';
 import { type PolicyState, readPolicy, toSnapshot } from './policy-state.ts';
+import type { KeyActivation } from './product-key-state.ts';
 import { SnapshotFeed } from './snapshot-feed.ts';
 import {
   installCatalogueStatement,
@@ -129,7 +129,7 @@ export class LicensingPolicyService implements LicensingPolicy {
    * `SETTING_INVALID` when an interval that the host overrides would outlast its validity.
    */
   async installCatalogue(signedCatalogue: string): Promise<Catalogue> {
-    const { text } = await verifyCatalogue(signedCatalogue, this.#vendorKeys());
+    const { text } = await verifyCatalogue(signedCatalogue, this.vendorKeys());
     const catalogue = catalogueOf(text);
     // Gateways refuse a snapshot whose overrides do not fit its catalogue.
     for (const { application, activationIntervalMinutes, renewalIntervalMinutes } of this.#state.intervalOverrides) {
@@ -149,10 +149,26 @@ export class LicensingPolicyService implements LicensingPolicy {
     const { signedCatalogue } = this.#state;
     if (signedCatalogue === '') return undefined;
     if (this.#read?.signedCatalogue !== signedCatalogue) {
-      const { text } = await verifyCatalogue(signedCatalogue, this.#vendorKeys());
+      const { text } = await verifyCatalogue(signedCatalogue, this.vendorKeys());
       this.#read = { signedCatalogue, catalogue: catalogueOf(text) };
     }
     return this.#read.catalogue;
+  }
+
+  /** The vendors that the host trusts. */
+  vendorKeys(): VendorKeys {
+    return vendorKeys(...this.#state.vendorKeys.map(publicKeyFromJwk));
+  }
+
+  /** The catalogue in force. @throws MusterError `CATALOGUE_NOT_FOUND` while there is none. */
+  async requireCatalogue(): Promise<Catalogue> {
+    const catalogue = await this.catalogue();
+    if (catalogue !== undefined) return catalogue;
+    throw new MusterError({
+      code: 'CATALOGUE_NOT_FOUND',
+      message: 'No catalogue is installed.',
+      remedy: "Install the vendor's signed catalogue first.",
+    });
   }
 
   /**
@@ -162,7 +178,7 @@ export class LicensingPolicyService implements LicensingPolicy {
    * installed key may not be hosted on it.
    */
   async setPlatform(platform: string): Promise<void> {
-    const catalogue = await this.#requireCatalogue();
+    const catalogue = await this.requireCatalogue();
     if (!catalogue.hostPlatforms.has(platform as HostPlatformId)) {
       throw new MusterError({
         code: 'SETTING_INVALID',
@@ -185,18 +201,7 @@ export class LicensingPolicyService implements LicensingPolicy {
    * @throws MusterError `KEY_WRONG_HOST_PLATFORM`.
    */
   async checkPlatform(application: ApplicationId, productGroup: ProductGroupId): Promise<void> {
-    const { applications } = await this.#requireCatalogue();
-    const definition = applications.get(application);
-    const group = definition?.groups.get(productGroup);
-    if (definition === undefined || group === undefined) {
-      throw new MusterError({
-        code: 'KEY_INVALID',
-        message: `The catalogue has no product group ${productGroup} in the application ${application}.`,
-        remedy: 'Install the catalogue that the key was issued for.',
-      });
-    }
-    if (mayHost(definition, productGroup, this.#state.hostPlatform as HostPlatformId)) return;
-    throw wrongPlatform(group, this.#state.hostPlatform);
+    requirePlatform(await this.requireCatalogue(), application, productGroup, this.#state.hostPlatform);
   }
 
   /**
@@ -206,43 +211,35 @@ export class LicensingPolicyService implements LicensingPolicy {
    * expired, or covers more than the catalogue gives its group, `KEY_WRONG_HOST_PLATFORM`.
    */
   async installHostCertificate(hostCertificate: string): Promise<void> {
-    const certificate = await verifyHostCertificate(hostCertificate, this.#vendorKeys());
-    const nowMs = this.#parts.clock.nowMs();
-    const refuse = (message: string, remedy: string) => new MusterError({ code: 'KEY_INVALID', message, remedy });
-    if (certificate.hostId !== this.#host.hostId) {
-      throw refuse(
-        `The certificate belongs to the host ${certificate.hostId}.`,
-        'Ask the vendor for one of this host.',
-      );
-    }
-    if (!sameBytes(certificate.hostPublicKey, this.#host.key.publicKey)) {
-      throw refuse(
-        "The certificate is for another key than this host's.",
-        'Ask the vendor for one of the key that this host has now.',
-      );
-    }
-    if (!isWithin(certificate, nowMs)) {
-      throw refuse('The certificate is not valid at this time.', "Check the host's clock, or ask for a new one.");
-    }
-    const application = certificate.application as ApplicationId;
-    const productGroup = certificate.productGroup as ProductGroupId;
-    await this.checkPlatform(application, productGroup);
-    const definition = (await this.#requireCatalogue()).applications.get(application);
-    if (definition === undefined) throw new Error('checkPlatform lets no unknown application pass');
-    const served = new Set<string>(editionsServedBy(definition, productGroup));
-    const foreign = certificate.editions.find((edition) => !served.has(edition));
-    if (foreign !== undefined) {
-      throw refuse(`The certificate covers ${foreign}, which ${productGroup} does not serve.`, 'Ask the vendor.');
-    }
+    const activation = await this.checkHostCertificate(hostCertificate);
     await this.#change(installKeyStatement, [
-      application,
-      productGroup,
-      definition.groups.get(productGroup)?.key ?? '',
-      certificate.vendor,
+      activation.application,
+      activation.productGroup,
+      activation.key,
+      activation.vendor,
       hostCertificate,
-      nowMs,
-      certificate.expiresAtMs,
+      activation.activatedAtMs,
+      activation.expiresAtMs,
     ]);
+  }
+
+  /**
+   * Checks a certificate by which a vendor activates this host, without installing it.
+   *
+   * @throws MusterError as `installHostCertificate`.
+   */
+  async checkHostCertificate(hostCertificate: string): Promise<KeyActivation> {
+    return checkHostCertificate(hostCertificate, {
+      ...this.host,
+      catalogue: await this.requireCatalogue(),
+      vendorKeys: this.vendorKeys(),
+      nowMs: this.#parts.clock.nowMs(),
+    });
+  }
+
+  /** Signs by the host's key that a certificate is to be renewed: Ed25519, 64 bytes. */
+  signRenewal(renewal: HostRenewal): Uint8Array {
+    return signHostRenewal(renewal, this.#host.key);
   }
 
   /**
@@ -252,7 +249,7 @@ export class LicensingPolicyService implements LicensingPolicy {
    * @throws MusterError `SETTING_INVALID` when a value is outside the allowed range or the application is unknown.
    */
   async overrideIntervals(application: string, override: IntervalOverride): Promise<void> {
-    const catalogue = await this.#requireCatalogue();
+    const catalogue = await this.requireCatalogue();
     const definition = catalogue.applications.get(application as ApplicationId);
     if (definition === undefined) {
       throw new MusterError({
@@ -300,20 +297,6 @@ export class LicensingPolicyService implements LicensingPolicy {
     this.#state = state;
     this.#feed.publish(toSnapshot(this.#state, this.#host.hostId));
   }
-
-  #vendorKeys(): VendorKeys {
-    return vendorKeys(...this.#state.vendorKeys.map(publicKeyFromJwk));
-  }
-
-  async #requireCatalogue(): Promise<Catalogue> {
-    const catalogue = await this.catalogue();
-    if (catalogue !== undefined) return catalogue;
-    throw new MusterError({
-      code: 'CATALOGUE_NOT_FOUND',
-      message: 'No catalogue is installed.',
-      remedy: "Install the vendor's signed catalogue first.",
-    });
-  }
 }
 
 function catalogueOf(text: string): Catalogue {
@@ -324,16 +307,4 @@ function catalogueOf(text: string): Catalogue {
     message: `The catalogue breaks a rule: ${parsed.problems[0]?.message ?? 'unknown'}`,
     remedy: 'Run `muster catalogue check` on it for every problem and its place.',
   });
-}
-
-function wrongPlatform(group: ProductGroup, platform: string): MusterError {
-  return new MusterError({
-    code: 'KEY_WRONG_HOST_PLATFORM',
-    message: `A ${group.key} key (${group.name}) cannot be hosted on ${platform || 'a host without a platform'}.`,
-    remedy: `Host it on one of: ${group.hostPlatforms.join(', ')}.`,
-  });
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -14,7 +14,13 @@ import {
   signCatalogue,
   signingKeyFromSeed,
 } from '@muster/trust';
-import { type LicensingPolicyParts, LicensingPolicyService, policyMigrations } from '../src/index.ts';
+import {
+  type LicensingPolicyParts,
+  LicensingPolicyService,
+  ProductKeys,
+  type ProductKeysParts,
+  policyMigrations,
+} from '../src/index.ts';
 
 /** 2026-11-24T12:00:00Z. */
 export const noonMs = 1_795_521_600_000;
@@ -54,6 +60,16 @@ export function openPolicy(
     keyEncryptionKey,
     ...parts,
   });
+}
+
+/** The product keys of a policy; without an authority unless one is given. */
+export function productKeysOf(
+  policy: LicensingPolicyService,
+  database: Database,
+  parts: Partial<ProductKeysParts> = {},
+): ProductKeys {
+  const logger = createLogger('test', 'silent');
+  return new ProductKeys({ policy, database, clock: new ManualClock(noonMs), logger, keyEncryptionKey, ...parts });
 }
 
 /** A policy on an empty database that trusts the vendor, with windows-2008 in force and a platform. */

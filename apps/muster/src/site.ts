@@ -4,7 +4,14 @@ import type { Counting } from '@muster/contracts/counting';
 import { countingMigrations, createCounting, LogKeeper, OutboxRelay } from '@muster/counting';
 import { type Database, lockDirectory, makeDataDirectory, openDatabase } from '@muster/database';
 import { type EventListener, InProcessBus } from '@muster/events';
-import { LicensingPolicyService, policyMigrations } from '@muster/licensing-policy';
+import {
+  createPolicyAdministration,
+  type KeyAuthority,
+  KeyKeeper,
+  LicensingPolicyService,
+  ProductKeys,
+  policyMigrations,
+} from '@muster/licensing-policy';
 import type { Catalogue } from '@muster/product-groups';
 import { countRules, defaultLimits, type GatewayLimits, ProtocolGateway } from '@muster/protocol-gateway';
 import { type Clock, createLogger, type Logger, secretFile, systemClock } from '@muster/service-kit';
@@ -31,6 +38,8 @@ export interface SiteOptions {
   readonly demoKeys?: readonly string[];
   /** `postgres://...` instead of the embedded database. */
   readonly databaseUrl?: string;
+  /** The authority of the vendor, to activate and renew KMS keys online; without it they are activated offline. */
+  readonly authority?: KeyAuthority;
   /** Whole months that the activation log is kept for, beside the present one; 0 for ever. */
   readonly logRetentionMonths?: number;
   readonly clock?: Clock;
@@ -45,6 +54,8 @@ export interface Site {
   readonly activationPort: number;
   readonly dataDirectory: string;
   readonly policy: LicensingPolicyService;
+  readonly productKeys: ProductKeys;
+  readonly keyKeeper: KeyKeeper;
   readonly counting: Counting;
   readonly gateway: ProtocolGateway;
   readonly bus: InProcessBus;
@@ -90,6 +101,14 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   const keyEncryptionKey = secretFile(hostKeySecretFile(dataDirectory));
   const policy = await LicensingPolicyService.open({ database, clock, logger, keyEncryptionKey });
   closers.push(() => policy.close());
+  const productKeys = new ProductKeys({
+    policy,
+    database,
+    clock,
+    logger,
+    keyEncryptionKey,
+    authority: options.authority,
+  });
   const vendor = options.demo || DemoVendor.exists(dataDirectory) ? DemoVendor.open(dataDirectory) : undefined;
   if (vendor !== undefined) {
     await policy.trustVendor(vendor.publicKeyJwk);
@@ -100,6 +119,9 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
   const keys = options.demo && catalogue !== undefined ? demoKeys(catalogue, options.demoKeys ?? []) : [];
   await choosePlatform(policy, catalogue, keys, options.hostPlatform);
   for (const key of keys) await activateKey(policy, vendor, key, clock);
+  const keyKeeper = new KeyKeeper({ policy, keys: productKeys, database, clock, logger });
+  keyKeeper.start();
+  closers.push(() => keyKeeper.stop());
 
   const { logRetentionMonths } = options;
   const keeper = new LogKeeper({
@@ -139,12 +161,15 @@ async function start(options: SiteOptions, closers: Closers): Promise<Site> {
       startedAtMs,
       activationAddress: `${options.activationAddress ?? '*'}:${activationPort}`,
     });
-  closers.push(await LocalSocket.open(dataDirectory, { counting, status, catalogue }));
+  const policyAdministration = createPolicyAdministration(policy, productKeys, clock);
+  closers.push(await LocalSocket.open(dataDirectory, { counting, policyAdministration, status, catalogue }));
 
   return {
     activationPort,
     dataDirectory,
     policy,
+    productKeys,
+    keyKeeper,
     counting,
     gateway,
     bus,

@@ -69,6 +69,37 @@ export const methodRules: Readonly<Record<string, MethodRule>> = {
     idempotent: true,
     deadlineMs: 10_000,
   },
+  '/muster.policy.v1.PolicyAdministration/InstallKey': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  // It may be made again; but that an authority cannot be reached is to be told at once, not four times over.
+  '/muster.policy.v1.PolicyAdministration/ActivateKey': {
+    roles: ['administrator'],
+    idempotent: false,
+    deadlineMs: 60_000,
+  },
+  '/muster.policy.v1.PolicyAdministration/RequestActivation': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.policy.v1.PolicyAdministration/ConfirmActivation': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 10_000,
+  },
+  '/muster.policy.v1.PolicyAdministration/ListKeys': {
+    roles: ['administrator'],
+    idempotent: true,
+    deadlineMs: 5_000,
+  },
+  '/muster.policy.v1.PolicyAdministration/RemoveKey': {
+    roles: ['administrator'],
+    idempotent: false,
+    deadlineMs: 10_000,
+  },
   // Served on a Unix socket that only its owner may open: there are no certificates, and so no roles.
   '/muster.site.v1.Site/GetStatus': { roles: ['administrator'], idempotent: true, deadlineMs: 30_000 },
   '/muster.site.v1.Site/ListMachines': { roles: ['administrator'], idempotent: false },

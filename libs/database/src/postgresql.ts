@@ -32,7 +32,10 @@ const types = {
   getTypeParser: (id: number, format?: 'text' | 'binary') => parsers.get(id) ?? pg.types.getTypeParser(id, format),
 } as pg.CustomTypesConfig;
 
-/** Limits of every session of the pool (migrations may take longer): a statement ends before the gateway stops waiting for it. */
+/**
+ * Limits of every session of the pool; migrations may take longer. A gateway has stopped waiting before, after 900 ms; what
+ * ends later was still committed or not, and its machine asks again.
+ */
 const sessionSettings =
   '-c statement_timeout=1500 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on';
 

@@ -37,11 +37,18 @@ const channelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.max_receive_message_length': 1024 * 1024,
-  // Peers are known by their roles and not by host names; an IP address may not be sent as a server name (RFC 6066).
-  'grpc.ssl_target_name_override': 'muster',
   // Channels of one process are not shared: each has a purpose and an end of its own.
   'grpc.use_local_subchannel_pool': 1,
 };
+
+/** Peers are known by their roles and not by host names; an IP address may not be sent as a server name (RFC 6066). */
+const byRole = { 'grpc.ssl_target_name_override': 'muster' };
+
+/** How a connection is made. */
+export interface ConnectOptions {
+  /** Whether the server's certificate must name the host that was called, as on the Internet; by its role otherwise. */
+  readonly checkHostName?: boolean;
+}
 
 /** A call that arrives with less time than this is refused at once: its answer would come too late (DESIGN 7). */
 const leastWorkMs = 100;
@@ -104,10 +111,12 @@ export function connectTo<Interface extends object>(
   address: string,
   credentials: ChannelCredentials,
   rules: MethodRules = methodRules,
+  { checkHostName = false }: ConnectOptions = {},
 ): { readonly service: Interface; close(): void } {
   const paths = Object.values(definition).map((method) => method.path);
   const client = new Client(toTarget(address), credentials, {
     ...channelOptions,
+    ...(checkHostName ? {} : byRole),
     'grpc.service_config': serviceConfigOf(paths.map((path) => [path, ruleOf(rules, path)] as const)),
   });
   const service: Record<string, AnyFunction> = {};

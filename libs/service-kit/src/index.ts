@@ -3,7 +3,7 @@ export { addressOfPeer, type CallOrigin } from './call-origin.ts';
 export { type Caller, roleOf } from './caller.ts';
 export { type Clock, ManualClock, systemClock } from './clock.ts';
 export { type CommonSettings, commonSettings } from './common-settings.ts';
-export { addToServer, connectTo, type MethodRules } from './grpc-interface.ts';
+export { addToServer, type ConnectOptions, connectTo, type MethodRules } from './grpc-interface.ts';
 export { type GrpcServerOptions, type ServedService, serveGrpc } from './grpc-server.ts';
 export { type LogLevel, logLevelSetting, logLevels } from './log-level.ts';
 export { createLogger, type Logger } from './logger.ts';

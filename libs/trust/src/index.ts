@@ -1,4 +1,16 @@
 export {
+  type AuditEntry,
+  type AuditFinding,
+  type AuditHead,
+  type AuditRecord,
+  type AuditState,
+  auditBeginning,
+  auditHash,
+  canonicalAuditRecord,
+  readAuditRecord,
+  verifyAuditChain,
+} from './audit-chain.ts';
+export {
   type BatchProof,
   maximumBatchMessages,
   maximumPathEntries,
@@ -27,6 +39,7 @@ export {
   issueHostCertificate,
   verifyHostCertificate,
 } from './host-certificate.ts';
+export { type HostRenewal, signHostRenewal, verifyHostRenewal } from './host-renewal.ts';
 export {
   checkInstallation,
   installationId,
@@ -44,7 +57,7 @@ export {
   productKeyRandomBytes,
 } from './product-key.ts';
 export { keyId, publicKeyFromJwk, publicKeyToJwk } from './public-key.ts';
-export { openPrivateKey, sealPrivateKey } from './sealed-key.ts';
+export { openPrivateKey, openSecret, sealPrivateKey, sealSecret } from './sealed-key.ts';
 export { signCatalogue, type VerifiedCatalogue, verifyCatalogue } from './signed-catalogue.ts';
 export { type SigningKey, signingKeyFromSeed } from './signing-key.ts';
 export { isWithin, type ValidityWindow } from './validity-window.ts';

@@ -59,14 +59,13 @@ interface Measure {
 /** Attempts have their outcome after this: 2 s for the connection, 5 s for the answer, and a moment. */
 const settledMs = 7_500;
 const warmUpMs = 3_000;
-/** Rounds that do not count may be made again, so many times as there are rounds, and a few times at least. */
-const leastRepetitions = 5;
+/** How many rounds that do not count may be made again in all: a tenth, and a few at least. */
+const mostRepetitions = (rounds: number) => Math.max(5, rounds / 10);
 
 /** Runs the rounds on a site that is ready, and judges. */
 export async function runCampaign(site: FaultSite, options: CampaignOptions): Promise<CampaignReport> {
   const { seed, progress } = options;
   const random = new SeededRandom(seed);
-  const dealer = new Dealer(topologyOf(site), random.branch('faults'), options.only);
   const load = site.startLoad({
     name: 'campaign',
     seed,
@@ -83,17 +82,25 @@ export async function runCampaign(site: FaultSite, options: CampaignOptions): Pr
   let check: CheckReport | undefined;
   try {
     await pause(warmUpMs);
+    const unused = site.links.filter(({ proxy }) => proxy.bytesSeen === 0).map(({ name }) => name);
+    if (unused.length > 0) progress(`Links that nobody uses are left alone: ${unused.join(', ')}.`);
+    const dealer = new Dealer(topologyOf(site, unused), random.branch('faults'), options.only);
+    let faults = dealer.next();
     for (let number = 1; number <= options.rounds && !options.signal.aborted; ) {
-      const round = await runRound(parts, dealer.next());
+      const round = await runRound(parts, faults);
       const vacuous = whyVacuous(round);
       progress(roundLine(number, options.rounds, round, vacuous));
       check = round.check;
       if (check.violations > 0) throw new Error(`${check.violations} violations after round ${number}.`);
       measures.add(round);
-      if (vacuous === undefined) number += 1;
-      else repeated += 1;
-      if (repeated > Math.max(leastRepetitions, options.rounds)) {
-        throw new Error(`Too many rounds proved nothing; the last one because ${vacuous}.`);
+      if (vacuous === undefined) {
+        number += 1;
+        faults = dealer.next();
+      } else {
+        repeated += 1;
+        if (repeated > mostRepetitions(options.rounds)) {
+          throw new Error(`Too many rounds proved nothing; the last one because ${vacuous}.`);
+        }
       }
     }
     const { idleResets } = await load.stop();
@@ -128,13 +135,13 @@ export async function runCampaign(site: FaultSite, options: CampaignOptions): Pr
   };
 }
 
-function topologyOf({ stack, links }: FaultSite) {
+function topologyOf({ stack, links }: FaultSite, unused: readonly string[]) {
   const namesOf = (processes: readonly { readonly name: string }[]) => processes.map(({ name }) => name);
   return {
     policies: namesOf(stack.policies),
     countings: namesOf(stack.countings),
     gateways: namesOf(stack.gateways),
-    links: namesOf(links),
+    links: namesOf(links).filter((name) => !unused.includes(name)),
   };
 }
 

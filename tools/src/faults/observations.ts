@@ -1,4 +1,4 @@
-import { type AnswerRecord, AnswerReader } from './answer-record.ts';
+import { AnswerReader, type AnswerRecord } from './answer-record.ts';
 
 /** How clients fared over a stretch of time. */
 export interface Fare {

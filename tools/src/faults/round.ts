@@ -1,6 +1,6 @@
 import { type AppliedFault, applyFault, holdMsOf } from './applied-fault.ts';
-import type { CheckerProcess } from './check/checker-process.ts';
 import type { CheckReport } from './check/checker.ts';
+import type { CheckerProcess } from './check/checker-process.ts';
 import { describeFault, type Fault } from './fault.ts';
 import type { FaultSite } from './fault-site.ts';
 import type { LoadProcess } from './load/load-process.ts';

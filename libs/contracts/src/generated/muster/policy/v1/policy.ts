@@ -97,6 +97,95 @@ export interface InstallHostCertificateRequest {
   readonly hostCertificate: string;
 }
 
+/** An installed KMS key. The product key itself is never told again. */
+export interface KmsKey {
+  /** The 16 bytes of a UUID by which this host names the key. */
+  readonly keyId: Uint8Array;
+  /** The end of the product key, which may be shown. */
+  readonly lastFive: string;
+  readonly installedAtUnixMs: number;
+  /** What it activated; empty and 0 until it was activated. */
+  readonly application: string;
+  readonly productGroup: string;
+  /** The kind of the key as the catalogue names it, for example KMS_C. */
+  readonly key: string;
+  /** The name of the vendor. */
+  readonly vendor: string;
+  /** When the certificate that is in force came. */
+  readonly activatedAtUnixMs: number;
+  readonly expiresAtUnixMs: number;
+  /** Whole days until then, negative when it has passed; left out while it was not activated. */
+  readonly expiresInDays?:
+    | number
+    | undefined;
+  /** Whether the vendor was asked online and its answer has not come: ActivateKey asks for the same again. */
+  readonly activationPending: boolean;
+  /** When the text block was made that is being carried to the vendor; 0 when there is none. */
+  readonly carriedRequestAtUnixMs: number;
+  /** When the host has the certificate renewed; 0 when it does not. */
+  readonly renewalAtUnixMs: number;
+  /** Why the last renewal failed: a code, one sentence, and when; empty and 0 when it did not. */
+  readonly problemCode: string;
+  readonly problem: string;
+  readonly problemAtUnixMs: number;
+}
+
+export interface InstallKeyRequest {
+  /** Five blocks of five characters. A secret. */
+  readonly productKey: string;
+}
+
+export interface ActivateKeyRequest {
+  /** The id of an installed key as a UUID text, or its last five characters; empty for the only one. */
+  readonly key: string;
+  /** Also when the key is active: it uses one more activation. */
+  readonly again: boolean;
+}
+
+export interface ActivateKeyResponse {
+  readonly key:
+    | KmsKey
+    | undefined;
+  /**
+   * Activations of the key that this host has used, and how many it may; both 0 when the key was active already and the
+   * vendor was not asked.
+   */
+  readonly activationsUsed: number;
+  readonly activationLimit: number;
+}
+
+export interface RequestActivationRequest {
+  /** As in ActivateKeyRequest. */
+  readonly key: string;
+  /** Makes a new block in any case: it uses one more activation. */
+  readonly renew: boolean;
+}
+
+export interface RequestActivationResponse {
+  /** MUSTER ACTIVATION REQUEST and what follows. It holds the product key: a secret. */
+  readonly request: string;
+  readonly key: KmsKey | undefined;
+}
+
+export interface ConfirmActivationRequest {
+  /** MUSTER ACTIVATION CONFIRMATION and what follows; text around it does not matter. */
+  readonly confirmation: string;
+  /** As in ActivateKeyRequest; empty for the one that waits for this confirmation. */
+  readonly key: string;
+}
+
+export interface ListKeysRequest {
+}
+
+export interface ListKeysResponse {
+  readonly keys: readonly KmsKey[];
+}
+
+export interface RemoveKeyRequest {
+  /** As in ActivateKeyRequest, and never empty. */
+  readonly key: string;
+}
+
 function createBaseWatchSnapshotsRequest(): WatchSnapshotsRequest {
   return { gatewayId: "" };
 }
@@ -1297,6 +1386,1033 @@ export const InstallHostCertificateRequest: MessageFns<InstallHostCertificateReq
   },
 };
 
+function createBaseKmsKey(): KmsKey {
+  return {
+    keyId: new Uint8Array(0),
+    lastFive: "",
+    installedAtUnixMs: 0,
+    application: "",
+    productGroup: "",
+    key: "",
+    vendor: "",
+    activatedAtUnixMs: 0,
+    expiresAtUnixMs: 0,
+    expiresInDays: undefined,
+    activationPending: false,
+    carriedRequestAtUnixMs: 0,
+    renewalAtUnixMs: 0,
+    problemCode: "",
+    problem: "",
+    problemAtUnixMs: 0,
+  };
+}
+
+export const KmsKey: MessageFns<KmsKey> = {
+  encode(message: KmsKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId.length !== 0) {
+      writer.uint32(10).bytes(message.keyId);
+    }
+    if (message.lastFive !== "") {
+      writer.uint32(18).string(message.lastFive);
+    }
+    if (message.installedAtUnixMs !== 0) {
+      writer.uint32(24).int64(message.installedAtUnixMs);
+    }
+    if (message.application !== "") {
+      writer.uint32(34).string(message.application);
+    }
+    if (message.productGroup !== "") {
+      writer.uint32(42).string(message.productGroup);
+    }
+    if (message.key !== "") {
+      writer.uint32(50).string(message.key);
+    }
+    if (message.vendor !== "") {
+      writer.uint32(58).string(message.vendor);
+    }
+    if (message.activatedAtUnixMs !== 0) {
+      writer.uint32(64).int64(message.activatedAtUnixMs);
+    }
+    if (message.expiresAtUnixMs !== 0) {
+      writer.uint32(72).int64(message.expiresAtUnixMs);
+    }
+    if (message.expiresInDays !== undefined) {
+      writer.uint32(80).int32(message.expiresInDays);
+    }
+    if (message.activationPending !== false) {
+      writer.uint32(88).bool(message.activationPending);
+    }
+    if (message.carriedRequestAtUnixMs !== 0) {
+      writer.uint32(96).int64(message.carriedRequestAtUnixMs);
+    }
+    if (message.renewalAtUnixMs !== 0) {
+      writer.uint32(104).int64(message.renewalAtUnixMs);
+    }
+    if (message.problemCode !== "") {
+      writer.uint32(114).string(message.problemCode);
+    }
+    if (message.problem !== "") {
+      writer.uint32(122).string(message.problem);
+    }
+    if (message.problemAtUnixMs !== 0) {
+      writer.uint32(128).int64(message.problemAtUnixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KmsKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKmsKey() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lastFive = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.installedAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.application = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.productGroup = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.vendor = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.activatedAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.expiresAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.expiresInDays = reader.int32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.activationPending = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.carriedRequestAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.renewalAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.problemCode = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.problemAtUnixMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<KmsKey, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<KmsKey | KmsKey[]> | Iterable<KmsKey | KmsKey[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [KmsKey.encode(p).finish()];
+        }
+      } else {
+        yield* [KmsKey.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, KmsKey>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<KmsKey> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [KmsKey.decode(p)];
+        }
+      } else {
+        yield* [KmsKey.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseInstallKeyRequest(): InstallKeyRequest {
+  return { productKey: "" };
+}
+
+export const InstallKeyRequest: MessageFns<InstallKeyRequest> = {
+  encode(message: InstallKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.productKey !== "") {
+      writer.uint32(10).string(message.productKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstallKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstallKeyRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.productKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<InstallKeyRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<InstallKeyRequest | InstallKeyRequest[]> | Iterable<InstallKeyRequest | InstallKeyRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallKeyRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [InstallKeyRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, InstallKeyRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<InstallKeyRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [InstallKeyRequest.decode(p)];
+        }
+      } else {
+        yield* [InstallKeyRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseActivateKeyRequest(): ActivateKeyRequest {
+  return { key: "", again: false };
+}
+
+export const ActivateKeyRequest: MessageFns<ActivateKeyRequest> = {
+  encode(message: ActivateKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.again !== false) {
+      writer.uint32(16).bool(message.again);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ActivateKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseActivateKeyRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.again = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ActivateKeyRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<ActivateKeyRequest | ActivateKeyRequest[]>
+      | Iterable<ActivateKeyRequest | ActivateKeyRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ActivateKeyRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [ActivateKeyRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ActivateKeyRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ActivateKeyRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ActivateKeyRequest.decode(p)];
+        }
+      } else {
+        yield* [ActivateKeyRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseActivateKeyResponse(): ActivateKeyResponse {
+  return { key: undefined, activationsUsed: 0, activationLimit: 0 };
+}
+
+export const ActivateKeyResponse: MessageFns<ActivateKeyResponse> = {
+  encode(message: ActivateKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== undefined) {
+      KmsKey.encode(message.key, writer.uint32(10).fork()).join();
+    }
+    if (message.activationsUsed !== 0) {
+      writer.uint32(16).uint32(message.activationsUsed);
+    }
+    if (message.activationLimit !== 0) {
+      writer.uint32(24).uint32(message.activationLimit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ActivateKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseActivateKeyResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = KmsKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.activationsUsed = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.activationLimit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ActivateKeyResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<ActivateKeyResponse | ActivateKeyResponse[]>
+      | Iterable<ActivateKeyResponse | ActivateKeyResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ActivateKeyResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [ActivateKeyResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ActivateKeyResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ActivateKeyResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ActivateKeyResponse.decode(p)];
+        }
+      } else {
+        yield* [ActivateKeyResponse.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseRequestActivationRequest(): RequestActivationRequest {
+  return { key: "", renew: false };
+}
+
+export const RequestActivationRequest: MessageFns<RequestActivationRequest> = {
+  encode(message: RequestActivationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.renew !== false) {
+      writer.uint32(16).bool(message.renew);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestActivationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestActivationRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.renew = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<RequestActivationRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<RequestActivationRequest | RequestActivationRequest[]>
+      | Iterable<RequestActivationRequest | RequestActivationRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RequestActivationRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [RequestActivationRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, RequestActivationRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<RequestActivationRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RequestActivationRequest.decode(p)];
+        }
+      } else {
+        yield* [RequestActivationRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseRequestActivationResponse(): RequestActivationResponse {
+  return { request: "", key: undefined };
+}
+
+export const RequestActivationResponse: MessageFns<RequestActivationResponse> = {
+  encode(message: RequestActivationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== "") {
+      writer.uint32(10).string(message.request);
+    }
+    if (message.key !== undefined) {
+      KmsKey.encode(message.key, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestActivationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestActivationResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = KmsKey.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<RequestActivationResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<RequestActivationResponse | RequestActivationResponse[]>
+      | Iterable<RequestActivationResponse | RequestActivationResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RequestActivationResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [RequestActivationResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, RequestActivationResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<RequestActivationResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RequestActivationResponse.decode(p)];
+        }
+      } else {
+        yield* [RequestActivationResponse.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseConfirmActivationRequest(): ConfirmActivationRequest {
+  return { confirmation: "", key: "" };
+}
+
+export const ConfirmActivationRequest: MessageFns<ConfirmActivationRequest> = {
+  encode(message: ConfirmActivationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.confirmation !== "") {
+      writer.uint32(10).string(message.confirmation);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmActivationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmActivationRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.confirmation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ConfirmActivationRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<ConfirmActivationRequest | ConfirmActivationRequest[]>
+      | Iterable<ConfirmActivationRequest | ConfirmActivationRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ConfirmActivationRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [ConfirmActivationRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ConfirmActivationRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ConfirmActivationRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ConfirmActivationRequest.decode(p)];
+        }
+      } else {
+        yield* [ConfirmActivationRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseListKeysRequest(): ListKeysRequest {
+  return {};
+}
+
+export const ListKeysRequest: MessageFns<ListKeysRequest> = {
+  encode(_: ListKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListKeysRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ListKeysRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<ListKeysRequest | ListKeysRequest[]> | Iterable<ListKeysRequest | ListKeysRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ListKeysRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [ListKeysRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ListKeysRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ListKeysRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ListKeysRequest.decode(p)];
+        }
+      } else {
+        yield* [ListKeysRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseListKeysResponse(): ListKeysResponse {
+  return { keys: [] };
+}
+
+export const ListKeysResponse: MessageFns<ListKeysResponse> = {
+  encode(message: ListKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      KmsKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListKeysResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(KmsKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ListKeysResponse, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<ListKeysResponse | ListKeysResponse[]> | Iterable<ListKeysResponse | ListKeysResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ListKeysResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [ListKeysResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ListKeysResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ListKeysResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ListKeysResponse.decode(p)];
+        }
+      } else {
+        yield* [ListKeysResponse.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseRemoveKeyRequest(): RemoveKeyRequest {
+  return { key: "" };
+}
+
+export const RemoveKeyRequest: MessageFns<RemoveKeyRequest> = {
+  encode(message: RemoveKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveKeyRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<RemoveKeyRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<RemoveKeyRequest | RemoveKeyRequest[]> | Iterable<RemoveKeyRequest | RemoveKeyRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RemoveKeyRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [RemoveKeyRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, RemoveKeyRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<RemoveKeyRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [RemoveKeyRequest.decode(p)];
+        }
+      } else {
+        yield* [RemoveKeyRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
 export interface LicensingPolicy {
   /** The present snapshot at once, then each later one. Gateways judge by the last snapshot they hold. */
   watchSnapshots(request: WatchSnapshotsRequest): AsyncIterable<PolicySnapshot>;
@@ -1352,6 +2468,18 @@ export interface PolicyAdministration {
   installHostCertificate(request: InstallHostCertificateRequest): Promise<PolicyChanged>;
   /** Overrides the intervals that the clients of an application take over. */
   overrideIntervals(request: IntervalOverride): Promise<PolicyChanged>;
+  /** Installs the product key of a KMS key. One that is installed already stays as it is. */
+  installKey(request: InstallKeyRequest): Promise<KmsKey>;
+  /** Has the vendor's authority activate this host for a key. Called again after a lost answer, it uses nothing twice. */
+  activateKey(request: ActivateKeyRequest): Promise<ActivateKeyResponse>;
+  /** Makes the text block by which a key is activated without a network. Until it is confirmed, it is the same block. */
+  requestActivation(request: RequestActivationRequest): Promise<RequestActivationResponse>;
+  /** Applies the vendor's answer to such a request. */
+  confirmActivation(request: ConfirmActivationRequest): Promise<KmsKey>;
+  /** The installed keys, in the order of their installation. */
+  listKeys(request: ListKeysRequest): Promise<ListKeysResponse>;
+  /** Removes a key, and with it the host certificate that it brought. */
+  removeKey(request: RemoveKeyRequest): Promise<PolicyChanged>;
 }
 
 /** What an administrator sets. Each change answers with the revision of the policy that holds it. */
@@ -1419,6 +2547,69 @@ export const PolicyAdministrationService = {
     responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
     responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
   },
+  /** Installs the product key of a KMS key. One that is installed already stays as it is. */
+  installKey: {
+    path: "/muster.policy.v1.PolicyAdministration/InstallKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: InstallKeyRequest): Buffer => Buffer.from(InstallKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): InstallKeyRequest => InstallKeyRequest.decode(value),
+    responseSerialize: (value: KmsKey): Buffer => Buffer.from(KmsKey.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KmsKey => KmsKey.decode(value),
+  },
+  /** Has the vendor's authority activate this host for a key. Called again after a lost answer, it uses nothing twice. */
+  activateKey: {
+    path: "/muster.policy.v1.PolicyAdministration/ActivateKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ActivateKeyRequest): Buffer => Buffer.from(ActivateKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ActivateKeyRequest => ActivateKeyRequest.decode(value),
+    responseSerialize: (value: ActivateKeyResponse): Buffer => Buffer.from(ActivateKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ActivateKeyResponse => ActivateKeyResponse.decode(value),
+  },
+  /** Makes the text block by which a key is activated without a network. Until it is confirmed, it is the same block. */
+  requestActivation: {
+    path: "/muster.policy.v1.PolicyAdministration/RequestActivation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestActivationRequest): Buffer =>
+      Buffer.from(RequestActivationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestActivationRequest => RequestActivationRequest.decode(value),
+    responseSerialize: (value: RequestActivationResponse): Buffer =>
+      Buffer.from(RequestActivationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestActivationResponse => RequestActivationResponse.decode(value),
+  },
+  /** Applies the vendor's answer to such a request. */
+  confirmActivation: {
+    path: "/muster.policy.v1.PolicyAdministration/ConfirmActivation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ConfirmActivationRequest): Buffer =>
+      Buffer.from(ConfirmActivationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConfirmActivationRequest => ConfirmActivationRequest.decode(value),
+    responseSerialize: (value: KmsKey): Buffer => Buffer.from(KmsKey.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KmsKey => KmsKey.decode(value),
+  },
+  /** The installed keys, in the order of their installation. */
+  listKeys: {
+    path: "/muster.policy.v1.PolicyAdministration/ListKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListKeysRequest): Buffer => Buffer.from(ListKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListKeysRequest => ListKeysRequest.decode(value),
+    responseSerialize: (value: ListKeysResponse): Buffer => Buffer.from(ListKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListKeysResponse => ListKeysResponse.decode(value),
+  },
+  /** Removes a key, and with it the host certificate that it brought. */
+  removeKey: {
+    path: "/muster.policy.v1.PolicyAdministration/RemoveKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveKeyRequest): Buffer => Buffer.from(RemoveKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveKeyRequest => RemoveKeyRequest.decode(value),
+    responseSerialize: (value: PolicyChanged): Buffer => Buffer.from(PolicyChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PolicyChanged => PolicyChanged.decode(value),
+  },
 } as const;
 
 export interface PolicyAdministrationServer extends UntypedServiceImplementation {
@@ -1433,6 +2624,18 @@ export interface PolicyAdministrationServer extends UntypedServiceImplementation
   installHostCertificate: handleUnaryCall<InstallHostCertificateRequest, PolicyChanged>;
   /** Overrides the intervals that the clients of an application take over. */
   overrideIntervals: handleUnaryCall<IntervalOverride, PolicyChanged>;
+  /** Installs the product key of a KMS key. One that is installed already stays as it is. */
+  installKey: handleUnaryCall<InstallKeyRequest, KmsKey>;
+  /** Has the vendor's authority activate this host for a key. Called again after a lost answer, it uses nothing twice. */
+  activateKey: handleUnaryCall<ActivateKeyRequest, ActivateKeyResponse>;
+  /** Makes the text block by which a key is activated without a network. Until it is confirmed, it is the same block. */
+  requestActivation: handleUnaryCall<RequestActivationRequest, RequestActivationResponse>;
+  /** Applies the vendor's answer to such a request. */
+  confirmActivation: handleUnaryCall<ConfirmActivationRequest, KmsKey>;
+  /** The installed keys, in the order of their installation. */
+  listKeys: handleUnaryCall<ListKeysRequest, ListKeysResponse>;
+  /** Removes a key, and with it the host certificate that it brought. */
+  removeKey: handleUnaryCall<RemoveKeyRequest, PolicyChanged>;
 }
 
 function longToNumber(int64: { toString(): string }): number {
