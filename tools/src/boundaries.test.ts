@@ -43,8 +43,10 @@ describe.each(['product-groups', 'trust', 'wire-codec'])('the pure library %s', 
   });
 });
 
-describe.each(['counting', 'licensing-policy', 'protocol-gateway'])('the service %s', (service) => {
-  const others = ['counting', 'licensing-policy', 'protocol-gateway', 'muster'].filter((name) => name !== service);
+describe.each(['counting', 'licensing-policy', 'protocol-gateway', 'vendor-authority'])('the service %s', (service) => {
+  const others = ['counting', 'licensing-policy', 'protocol-gateway', 'vendor-authority', 'muster'].filter(
+    (name) => name !== service,
+  );
 
   test.each(others)('fails the lint when it imports %s by its name', (other) => {
     expect(lint(`apps/${service}/src/violation.ts`, `import { a } from '@muster/${other}';\nexport const b = a;`)).toBe(
@@ -93,6 +95,8 @@ function lint(path: string, source: string, dependencies: Record<string, string>
 const declared: Record<string, string> = Object.fromEntries(
   [
     ...['pg', '@grpc/grpc-js', '@muster/database', '@muster/product-groups'],
-    ...['counting', 'licensing-policy', 'protocol-gateway', 'muster'].map((name) => `@muster/${name}`),
+    ...['counting', 'licensing-policy', 'protocol-gateway', 'vendor-authority', 'muster'].map(
+      (name) => `@muster/${name}`,
+    ),
   ].map((name) => [name, '*']),
 );

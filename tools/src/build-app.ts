@@ -37,7 +37,7 @@ writeFileSync(join(bundle, 'package.json'), `${JSON.stringify({ name, version, t
 for (const part of ['demo']) {
   if (existsSync(join(app, part))) cpSync(join(app, part), join(bundle, part), { recursive: true });
 }
-for (const owner of ['counting', 'licensing-policy']) {
+for (const owner of ['counting', 'licensing-policy', 'vendor-authority']) {
   const uses = owner === manifest.name.replace('@muster/', '') || manifest.name === '@muster/muster';
   if (uses) cpSync(join(app, '..', owner, 'migrations'), join(bundle, 'migrations'), { recursive: true });
 }
