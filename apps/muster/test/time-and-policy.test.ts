@@ -94,15 +94,13 @@ describe('the intervals of an application', () => {
 });
 
 describe('a clock that is set back by an hour, behind the renewal of the credential', () => {
-  test('gets a new credential, and clients are answered as before', async () => {
+  test('finds the credential before, which still serves, and clients are answered without a pause', async () => {
     const { gateway } = site.site;
     const before = gateway.credentialExpiresAtMs;
     await site.advance(13 * hourMs);
     await until(() => gateway.credentialExpiresAtMs > before, 'the renewed credential');
     site.clock.set(site.clock.nowMs() - hourMs);
-    expect(gateway.credentialExpiresAtMs).toBe(0);
-    gateway.sweep();
-    await until(() => gateway.credentialExpiresAtMs > 0, 'a credential of the present time');
+    expect(gateway.credentialExpiresAtMs).toBe(before);
     expect((await site.ask(newMachine({ edition: 'vista-enterprise' }))).activationId).toMatch(/./);
   });
 });
