@@ -48,25 +48,10 @@ export function readCommands(path: readonly string[] = []): readonly CommandHelp
   return [{ path: path.join(' '), help, flags, subcommands }, ...inner];
 }
 
-/**
- * What is still being built: the vendor's side and the keys that it issues. Whoever finishes one takes it out, and the
- * tests want its documentation then.
- */
-const unfinished = [
-  'apps/vendor-authority/',
-  'apps/licensing-policy/src/key-',
-  'apps/licensing-policy/src/product-key',
-];
-
-/** Whether a file belongs to what the documents describe. */
-export function isDescribed(file: string): boolean {
-  return !unfinished.some((beginning) => file.startsWith(beginning));
-}
-
 /** Every service with a `main.ts` of its own. */
 export function readServices(): readonly ServiceHelp[] {
   const mains = globSync('apps/*/src/main.ts', { cwd: root }).sort();
-  return mains.filter(isDescribed).flatMap((main) => {
+  return mains.flatMap((main) => {
     const name = main.split('/')[1] ?? '';
     if (name === 'muster') return [];
     const help = run(process.execPath, [`${root}${main}`, '--help']);
@@ -165,7 +150,7 @@ function productSource(): string {
   const files = globSync('{apps,libs}/*/src/**/*.ts', { cwd: root });
   return files
     .filter((file) => !/\.test\.ts$|\/generated\/|\/(result|local-error)-codes\.ts$/.test(file))
-    .filter(isDescribed)
+
     .map((file) => readFileSync(`${root}${file}`, 'utf8'))
     .join('\n');
 }

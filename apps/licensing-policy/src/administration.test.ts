@@ -6,9 +6,11 @@ import { connectTo, createLogger, ManualClock, serveGrpc } from '@muster/service
 import { publicKeyToJwk, signCatalogue } from '@muster/trust';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type CuttableConnection, cuttable } from '../testing/cuttable-connection.ts';
+import { DocumentAuthority, kmsKeyOf } from '../testing/document-authority.ts';
 import { freeAddress } from '../testing/free-address.ts';
 import {
   certify,
+  dayMs,
   emptyPolicy,
   noonMs,
   openPolicy,
@@ -20,6 +22,7 @@ import {
 } from '../testing/policy.ts';
 import { createPolicyAdministration } from './administration.ts';
 import { followOtherReplicas } from './follow-other-replicas.ts';
+import type { ProductKeysParts } from './product-keys.ts';
 import type { LicensingPolicyService } from './service.ts';
 
 let cable: CuttableConnection;
@@ -50,9 +53,13 @@ const vendorJwk = { publicKeyJwk: publicKeyToJwk(vendor.publicKey) };
 const catalogue = async () => ({ signedCatalogue: await signCatalogue({ text: windowsText, vendor }) });
 
 /** The administration of a replica, over gRPC. */
-async function administer(policy: LicensingPolicyService, database = first): Promise<PolicyAdministration> {
+async function administer(
+  policy: LicensingPolicyService,
+  database = first,
+  parts: Partial<ProductKeysParts> = {},
+): Promise<PolicyAdministration> {
   const address = await freeAddress();
-  const keys = productKeysOf(policy, database);
+  const keys = productKeysOf(policy, database, parts);
   const implementation = createPolicyAdministration(policy, keys, new ManualClock(noonMs));
   const drain = await serveGrpc(address, [{ definition: PolicyAdministrationService, implementation }]);
   onTestFinished(drain);
@@ -150,6 +157,33 @@ describe('two replicas of one database', () => {
       revision: last.revision,
       hostKeys: [{ productGroup: 'server-group-c' }],
     });
+  });
+
+  test('install and activate a key once, whoever is asked, and forget it together', async () => {
+    const a = await openWindowsPolicy(first);
+    const b = await openPolicy(second);
+    const productKey = kmsKeyOf(1);
+    const key = productKey.slice(-5);
+    const authority = new DocumentAuthority(new ManualClock(noonMs), { [productKey]: 'server-group-c' });
+    const [one, other] = [await administer(a, first, { authority }), await administer(b, second, { authority })];
+    const installed = await Promise.all([one, other].map((each) => each.installKey({ productKey })));
+    expect(new Set(installed.map(({ keyId }) => Buffer.from(keyId).toString('hex'))).size).toBe(1);
+    const asked = [one, other, one, other].map((each) => each.activateKey({ key, again: false }));
+    expect(await Promise.all(asked)).toMatchObject(Array(4).fill({ key: { productGroup: 'server-group-c' } }));
+    expect(authority.activations.size).toBe(1);
+
+    const { request } = await one.requestActivation({ key, renew: false });
+    expect((await other.requestActivation({ key, renew: false })).request).toBe(request);
+    authority.certificateLifeMs = 366 * dayMs;
+    const confirmation = await authority.confirm(a.host.hostId, a.host.publicKey, 'server-group-c');
+    const confirmed = await other.confirmActivation({ confirmation, key });
+    expect(confirmed).toMatchObject({ lastFive: key, expiresInDays: 366, problemCode: '' });
+    expect((await one.listKeys({})).keys).toMatchObject([{ lastFive: key, carriedRequestAtUnixMs: 0 }]);
+
+    await expect(one.removeKey({ key: '' })).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    const { revision } = await one.removeKey({ key });
+    expect((await other.getPolicy({})).snapshot).toMatchObject({ revision, hostKeys: [] });
+    expect(await other.listKeys({})).toEqual({ keys: [] });
   });
 
   test('tell the gateways of both what one has changed', async () => {

@@ -33,13 +33,16 @@ export const installProductKeyStatement: Statement = {
     returning id`,
 };
 
-/** The request that is open, or a new one. Who asks at the same time gets the same one. */
+/**
+ * The request that is open, or a new one. Who asks at the same time gets the same one; none when the certificate is no
+ * longer the one that the caller knows ($4), for then the key was activated meanwhile.
+ */
 export const openRequestStatement: Statement = {
   name: 'policy.open_request',
   text: `
     update policy.product_key
     set request_id = coalesce(request_id, $2::bytea), requested_at = coalesce(requested_at, ${time(3)})
-    where id = $1::uuid
+    where id = $1::uuid and host_certificate is not distinct from $4::text
     returning request_id, requested_at`,
 };
 

@@ -129,8 +129,10 @@ export class ProductKeys {
       key.id,
       randomBytes(requestIdBytes),
       clock.nowMs(),
+      key.activation?.hostCertificate ?? null,
     ]);
-    if (request === undefined) throw gone(key);
+    // Somebody else had the same key activated at the same time: one activation is enough for both.
+    if (request === undefined) return { key: await this.#read(key.id), use: undefined };
     const { hostId, publicKey, platform } = policy.host;
     let answer: ActivateHostResponse;
     try {

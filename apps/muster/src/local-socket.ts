@@ -103,7 +103,7 @@ async function useService<Interface extends object, Result>(
 /** Whether it was the socket that could not be reached, and not a service that the site itself asked in vain. */
 function isUnreachable(error: unknown): boolean {
   if (!(error instanceof MusterError) || error.code !== 'UNAVAILABLE') return false;
-  return wasAnswered(error.cause) === false;
+  return !wasAnswered(error.cause);
 }
 
 /** An error that the site gave carries its code; one of the connection does not. */

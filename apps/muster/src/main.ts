@@ -1,11 +1,16 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
+import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addClientCommands } from './commands/client.ts';
 import { addEventsCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addMachinesCommands } from './commands/machines.ts';
+import { addMakCommands } from './commands/mak.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addVendorCommands } from './commands/vendor.ts';
 import { exitCodes, sayError } from './output.ts';
 import { musterVersion } from './version.ts';
 
@@ -36,10 +41,15 @@ Exit codes: 0 done, 1 failed (the line on standard error says why and what to do
 addServeCommand(program);
 addFleetCommands(program);
 addCatalogueCommands(program);
+addKeyCommands(program);
 addStatusCommand(program);
 addMachinesCommands(program);
 addSiteCommands(program);
 addEventsCommands(program);
+addClientCommands(program);
+addMakCommands(program);
+addVendorCommands(program);
+addAuditCommands(program);
 
 // The reader of the output has gone (`| head`). A listing has nobody left to tell; a site that runs goes on.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { connectToAuthority } from '@muster/licensing-policy';
 import { createLogger, type LogLevel } from '@muster/service-kit';
 import { musterDemoFleet } from './demo-fleet.ts';
 import { colour, exitCodes, formatTime, print, printJson, say } from './output.ts';
@@ -24,6 +25,10 @@ export interface ServeOptions {
   readonly demoKey: readonly string[];
   readonly demoFleet: boolean;
   readonly database?: string | undefined;
+  /** `host:port`; KMS keys are activated offline without it. */
+  readonly authority?: string | undefined;
+  readonly authorityCa?: string | undefined;
+  readonly authorityPlain: boolean;
   readonly logLevel: LogLevel;
   readonly json: boolean;
 }
@@ -37,6 +42,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stop = stopSignal();
   // A person waits for some seconds; a script is told only what went wrong.
   if (process.stderr.isTTY) say('Starting the database and the services ...');
+  const link = linkToAuthority(options);
   const site = await startSite({
     dataDirectory: options.dataDirectory,
     activationPort: options.activationPort,
@@ -53,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.catalogue === undefined ? {} : { catalogue: options.catalogue }),
     ...(options.hostPlatform === undefined ? {} : { hostPlatform: options.hostPlatform }),
     ...(options.database === undefined ? {} : { databaseUrl: options.database }),
+    ...(link === undefined ? {} : { authority: link.authority }),
   });
   const vendorKeyFile = rememberDemoVendor(site);
   try {
@@ -67,8 +74,13 @@ export async function serve(options: ServeOptions): Promise<void> {
     if (process.stderr.isTTY) say('Answering what has been asked, then stopping ...');
   } finally {
     await site.stop();
+    link?.close();
     if (options.temporary && vendorKeyFile !== undefined) rmSync(vendorKeyFile, { force: true });
   }
+}
+
+function linkToAuthority({ authority: address, authorityCa: caFile, authorityPlain: plain }: ServeOptions) {
+  return address === undefined ? undefined : connectToAuthority({ address, caFile, plain });
 }
 
 /** The first SIGINT or SIGTERM asks to stop, the second one ends the process at once. */

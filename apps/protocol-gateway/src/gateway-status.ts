@@ -3,13 +3,29 @@ import type { Check } from '@muster/service-kit';
 import type { ProtocolGateway } from './gateway.ts';
 
 /**
- * What a gateway's readiness looks at. It is of no use without a policy and a credential. Without counting it still has
- * something to say, `UNAVAILABLE` and when to come back, and says it at once: a gateway that were taken away then would
- * leave its clients with a refused connection.
+ * What a gateway's readiness looks at. Where it takes activation requests, it is of no use without a policy and a
+ * credential. Without counting or the authority it still has something to say, `UNAVAILABLE` and when to come back, and
+ * says it at once: a gateway that were taken away then would leave its clients with a refused connection.
  *
  * @param bus undefined when no NATS server is named.
  */
 export function gatewayChecks(gateway: ProtocolGateway, bus: { health(): BusHealth } | undefined): readonly Check[] {
+  const activations = gateway.counting === undefined ? [] : activationChecks(gateway, bus);
+  return gateway.authority === undefined ? activations : [...activations, authorityCheck(gateway)];
+}
+
+function authorityCheck(gateway: ProtocolGateway): Check {
+  return {
+    name: 'authority',
+    required: false,
+    look: () => {
+      const problem = gateway.authority?.problem;
+      return problem === undefined ? { ok: true } : { ok: false, detail: problem };
+    },
+  };
+}
+
+function activationChecks(gateway: ProtocolGateway, bus: { health(): BusHealth } | undefined): readonly Check[] {
   return [
     {
       name: 'credential',
@@ -23,7 +39,7 @@ export function gatewayChecks(gateway: ProtocolGateway, bus: { health(): BusHeal
       name: 'counting',
       required: false,
       look: () => {
-        const { lanes, lanesTrusted } = gateway.counting;
+        const { lanes = 0, lanesTrusted = 0 } = gateway.counting ?? {};
         return { ok: lanesTrusted > 0, detail: `${lanesTrusted} of ${lanes} streams are answered` };
       },
     },
@@ -40,8 +56,8 @@ export function gatewayChecks(gateway: ProtocolGateway, bus: { health(): BusHeal
 }
 
 /** What a gateway has done since it started, as one JSON value. */
-export function gatewayStatus({ connectionsOpen, statistics, counting }: ProtocolGateway): object {
-  const { connectionsAccepted, requests, results, foreignProtocols, limits } = statistics;
+export function gatewayStatus({ connectionsOpen, statistics, counting, authority }: ProtocolGateway): object {
+  const { connectionsAccepted, requests, makRequests, results, makResults, foreignProtocols, limits } = statistics;
   return {
     connectionsOpen,
     connectionsAccepted,
@@ -49,7 +65,10 @@ export function gatewayStatus({ connectionsOpen, statistics, counting }: Protoco
     results: Object.fromEntries(results),
     foreignProtocols: Object.fromEntries(foreignProtocols),
     limits: Object.fromEntries(limits),
-    counting,
+    ...(counting === undefined ? {} : { counting }),
+    ...(authority === undefined
+      ? {}
+      : { authority: { ...authority, requests: makRequests, results: Object.fromEntries(makResults) } }),
   };
 }
 

@@ -1,29 +1,16 @@
-import type { CountedRequest, Counting } from '@muster/contracts/counting';
+import type { Counting } from '@muster/contracts/counting';
 import type { LicensingPolicy } from '@muster/contracts/policy';
-import { judgeRequest, type ResultCodeName, resultCodes } from '@muster/product-groups';
 import type { Clock, Logger } from '@muster/service-kit';
-import {
-  encodeActivationReply,
-  encodeErrorReply,
-  encodePong,
-  type Frame,
-  type FrameProblem,
-  FrameType,
-  parseActivationRequest,
-  parsePing,
-  type ReceivedActivationRequest,
-  signResults,
-  type WireResultCodeName,
-} from '@muster/wire-codec';
+import { encodePong, type Frame, type FrameProblem, FrameType, findNonce, parsePing } from '@muster/wire-codec';
+import { ActivationDesk } from './activation-desk.ts';
 import { AddressRates } from './address-rates.ts';
 import { type AddressRange, isLoopback } from './addresses.ts';
-import { type JudgedRequest, toCountBatch, toResult } from './answer.ts';
 import type { Connection } from './connection.ts';
-import { CountingLink, type CountingLinkState } from './counting-link.ts';
-import { CredentialKeeper } from './credential-keeper.ts';
+import type { CountingLinkState } from './counting-link.ts';
+import { ErrorReplies } from './error-replies.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Listener } from './listener.ts';
-import { PolicyFollower } from './policy-follower.ts';
+import { type MakAuthority, MakDesk, type MakDeskState } from './mak-desk.ts';
 import { RetryAdvice } from './retry-advice.ts';
 import { GatewayStatistics, increment } from './statistics.ts';
 
@@ -31,8 +18,11 @@ import { GatewayStatistics, increment } from './statistics.ts';
 export interface GatewayParts {
   /** Names this replica in logs, credentials and the activation log. */
   readonly gatewayId: string;
-  readonly policy: LicensingPolicy;
-  readonly counting: Counting;
+  /** Both for activation requests; a gateway in front of a vendor's authority alone has neither. */
+  readonly policy?: LicensingPolicy;
+  readonly counting?: Counting;
+  /** For MAK requests: a gateway in front of the authority of a vendor. */
+  readonly authority?: MakAuthority;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: GatewayLimits;
@@ -43,65 +33,49 @@ export interface GatewayParts {
   readonly proxyProtocolFrom?: readonly AddressRange[];
 }
 
-/** A request with the connection that waits for its answer. */
-interface WaitingRequest extends JudgedRequest {
-  readonly connection: Connection;
-}
-
 const sweepMs = 250;
-/** Requests are promised an outcome within a second, of which counting has most. */
-const linkSweepMs = 50;
 
 /**
- * The activation protocol on TCP (DESIGN 4.1 and 5): frames in, judged against the policy snapshot, counted in
- * batches, answered in signed batches. Stateless: everything that must last is with policy and counting.
+ * The activation protocol on TCP (DESIGN 4.1 and 5): the door, the rates of each address, and a desk for each kind of
+ * request. Stateless: everything that must last is with policy, counting and the authority.
  */
 export class ProtocolGateway {
   readonly statistics = new GatewayStatistics();
   readonly #parts: GatewayParts;
-  readonly #credentials: CredentialKeeper;
-  readonly #link: CountingLink<WaitingRequest>;
-  readonly #policy: PolicyFollower;
+  readonly #activations: ActivationDesk | undefined;
+  readonly #mak: MakDesk | undefined;
   readonly #listener: Listener;
+  readonly #errors: ErrorReplies;
   readonly #requestRates: AddressRates;
-  /** Of answers that cost counting nothing: RATE_LIMITED, other errors and pongs. Above it nothing is read. */
+  /** Of answers that cost nothing elsewhere: RATE_LIMITED, other errors and pongs. Above it nothing is read. */
   readonly #adviceRates: AddressRates;
-  readonly #retryAdvice = new RetryAdvice();
-  #inFlight = 0;
   #draining = false;
   #sweeper: NodeJS.Timeout | undefined;
-  #linkSweeper: NodeJS.Timeout | undefined;
 
   constructor(parts: GatewayParts) {
+    const { policy, counting, authority, ...common } = parts;
+    const { limits, clock, logger } = parts;
+    const { statistics } = this;
     this.#parts = parts;
-    this.#policy = new PolicyFollower(parts);
-    this.#credentials = new CredentialKeeper(parts.policy, parts.gatewayId, parts.clock, parts.logger);
-    this.#link = new CountingLink<WaitingRequest>({
-      counting: parts.counting,
-      clock: parts.clock,
-      logger: parts.logger,
-      toBatch: (batchId, items) => toCountBatch(batchId, parts.gatewayId, items),
-      outcome: {
-        answered: (items, results) => this.#answer(items, results),
-        failed: (items, reason) => this.#refuse(items, reason),
-      },
-      batchRequests: parts.limits.batchRequests,
-      lanes: parts.limits.countingLanes,
-      deadlineMs: parts.limits.countingMs,
-    });
-    this.#requestRates = new AddressRates(parts.limits.requestRatePerAddress);
-    this.#adviceRates = new AddressRates(parts.limits.requestRatePerAddress);
+    if (policy !== undefined && counting !== undefined) {
+      this.#activations = new ActivationDesk({ ...common, policy, counting, statistics });
+    }
+    if (authority !== undefined) this.#mak = new MakDesk({ ...common, authority, statistics });
+    const retryAdvice = new RetryAdvice();
+    this.#errors = new ErrorReplies(statistics, () => this.#activations?.retryAfterMs() ?? retryAdvice.nextMs());
+    this.#requestRates = new AddressRates(limits.requestRatePerAddress);
+    this.#adviceRates = new AddressRates(limits.requestRatePerAddress);
     this.#listener = new Listener({
-      limits: parts.limits,
-      clock: parts.clock,
-      logger: parts.logger,
-      statistics: this.statistics,
+      limits,
+      clock,
+      logger,
+      statistics,
       proxyProtocolFrom: parts.proxyProtocolFrom ?? [],
       events: {
         frame: (connection, frame) => this.#handleFrame(connection, frame),
         problem: (connection, problem) => this.#handleProblem(connection, problem),
       },
-      onConnection: () => this.#link.expectMore(),
+      onConnection: () => this.#activations?.expectMore(),
     });
   }
 
@@ -110,27 +84,29 @@ export class ProtocolGateway {
     return this.#listener.connectionsOpen;
   }
 
-  /** How counting is reached. */
-  get counting(): CountingLinkState {
-    return this.#link.state;
+  /** How counting is reached; undefined where no activation requests are taken. */
+  get counting(): CountingLinkState | undefined {
+    return this.#activations?.counting;
+  }
+
+  /** How the authority is reached; undefined where no MAK requests are taken. */
+  get authority(): MakDeskState | undefined {
+    return this.#mak?.state;
   }
 
   /** When the present credential ends, milliseconds since 1970; 0 while there is none. */
   get credentialExpiresAtMs(): number {
-    return this.#credentials.current(this.#parts.clock.nowMs())?.expiresAtMs ?? 0;
+    return this.#activations?.credentialExpiresAtMs ?? 0;
   }
 
   /**
-   * Gets a snapshot and a credential, then listens.
+   * Gets a snapshot and a credential where activation requests are taken, then listens.
    *
    * @returns the port, which the system chooses when 0 was asked for.
    * @throws MusterError `PORT_IN_USE` or `ADDRESS_UNUSABLE`.
    */
   async start(address: string | undefined, port: number): Promise<number> {
-    this.#link.start();
-    this.#linkSweeper = setInterval(() => this.#link.sweep(), linkSweepMs);
-    await this.#policy.start();
-    await this.#credentials.renewWhenDue();
+    await this.#activations?.start();
     const bound = await this.#listener.listen(address, port);
     this.#sweeper = setInterval(() => this.sweep(), sweepMs);
     return bound;
@@ -138,9 +114,9 @@ export class ProtocolGateway {
 
   /** Enforces every time limit by the clock. Runs by itself four times a second. */
   sweep(): void {
-    this.#link.sweep();
+    this.#activations?.sweep();
+    this.#mak?.sweep();
     this.#listener.sweep();
-    this.#credentials.renewWhenDue();
   }
 
   /**
@@ -150,64 +126,48 @@ export class ProtocolGateway {
   async drain(): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
-    this.#policy.stop();
+    this.#activations?.stopFollowing();
     await this.#listener.drain();
     clearInterval(this.#sweeper);
-    clearInterval(this.#linkSweeper);
-    this.#link.close();
+    this.#activations?.close();
   }
 
-  #handleFrame(connection: Connection, frame: Frame): void {
-    const isRequest = frame.type === FrameType.activationRequest;
-    if (isRequest && !this.#isWithinRate(connection, this.#requestRates)) {
-      this.#refuseForRate(connection, frame.payload);
+  #handleFrame(connection: Connection, { type, payload }: Frame): void {
+    const desk = this.#deskFor(type);
+    if (desk !== undefined) {
+      if (type === FrameType.makRequest) this.statistics.makRequests += 1;
+      else this.statistics.requests += 1;
+      if (this.#isWithinRate(connection, this.#requestRates)) desk.take(connection, payload);
+      else this.#refuseForRate(connection, payload);
       return;
     }
-    if (!isRequest && !this.#isWithinRate(connection, this.#adviceRates)) connection.rest();
-    switch (frame.type) {
-      case FrameType.activationRequest:
-        this.#handleRequest(connection, frame.payload);
-        break;
-      case FrameType.ping: {
-        const ping = parsePing(frame.payload);
-        if (ping.ok) connection.send(FrameType.pong, encodePong(ping.payload), false);
-        else
-          this.#sendError(connection, 'MALFORMED_REQUEST', {
-            message: ping.problem.message,
-            remedy: ping.problem.remedy,
-          });
-        break;
-      }
-      default:
-        this.#sendError(connection, 'MALFORMED_REQUEST', {
-          message: `This gateway takes no frame of type ${frame.type}.`,
-          remedy: 'Send activation requests (type 1) and pings (type 6) only.',
-        });
-    }
+    if (!this.#isWithinRate(connection, this.#adviceRates)) connection.rest();
+    if (type === FrameType.ping) this.#handlePing(connection, payload);
+    else
+      this.#errors.send(connection, 'MALFORMED_REQUEST', {
+        message: `This gateway takes no frame of type ${type}.`,
+        remedy: `Send ${this.#taken()} and pings (type 6) only.`,
+      });
   }
 
-  #handleRequest(connection: Connection, payload: Uint8Array): void {
-    this.statistics.requests += 1;
-    const parsed = parseActivationRequest(payload);
-    if (!parsed.ok) {
-      const { message, remedy } = parsed.problem;
-      this.#sendError(connection, 'MALFORMED_REQUEST', { message, remedy, nonce: parsed.nonce });
-      return;
+  #deskFor(type: FrameType): ActivationDesk | MakDesk | undefined {
+    if (type === FrameType.activationRequest) return this.#activations;
+    return type === FrameType.makRequest ? this.#mak : undefined;
+  }
+
+  #taken(): string {
+    const activations = this.#activations === undefined ? [] : ['activation requests (type 1)'];
+    const mak = this.#mak === undefined ? [] : ['MAK requests (type 3)'];
+    return [...activations, ...mak].join(', ');
+  }
+
+  #handlePing(connection: Connection, payload: Uint8Array): void {
+    const ping = parsePing(payload);
+    if (ping.ok) connection.send(FrameType.pong, encodePong(ping.payload), false);
+    else {
+      const { message, remedy } = ping.problem;
+      this.#errors.send(connection, 'MALFORMED_REQUEST', { message, remedy });
     }
-    const { request } = parsed;
-    const obstacle = this.#obstacle();
-    if (obstacle !== undefined) {
-      this.#sendError(connection, obstacle, { nonce: request.nonce });
-      return;
-    }
-    const judged = this.#judge(request);
-    if (judged === undefined) {
-      this.#sendError(connection, 'HOST_NOT_ACTIVATED', { nonce: request.nonce });
-      return;
-    }
-    connection.begin();
-    this.#inFlight += 1;
-    this.#link.submit({ ...judged, remoteAddress: connection.remoteAddress, connection });
   }
 
   #isWithinRate({ remoteAddress }: Connection, rates: AddressRates): boolean {
@@ -218,85 +178,10 @@ export class ProtocolGateway {
 
   /** An address that floods gets its advice at the rate of its answers, and no more of it is read than that takes. */
   #refuseForRate(connection: Connection, payload: Uint8Array): void {
-    this.statistics.requests += 1;
     increment(this.statistics.limits, 'request-rate');
-    const parsed = parseActivationRequest(payload);
-    const nonce = parsed.ok ? parsed.request.nonce : parsed.nonce;
-    this.#sendError(connection, 'RATE_LIMITED', { message: 'Too many requests come from this address.', nonce });
+    const nonce = findNonce(payload);
+    this.#errors.send(connection, 'RATE_LIMITED', { message: 'Too many requests come from this address.', nonce });
     if (!this.#isWithinRate(connection, this.#adviceRates)) connection.rest();
-  }
-
-  /** Why no request can be taken at this moment. */
-  #obstacle(): 'HOST_NOT_ACTIVATED' | 'UNAVAILABLE' | 'RATE_LIMITED' | undefined {
-    if (this.#inFlight >= this.#parts.limits.inFlight) {
-      increment(this.statistics.limits, 'in-flight');
-      return 'RATE_LIMITED';
-    }
-    const nowMs = this.#parts.clock.nowMs();
-    if (this.#policy.view === undefined) return 'UNAVAILABLE';
-    if (this.#policy.view.coverageAt(nowMs).size === 0) return 'HOST_NOT_ACTIVATED';
-    return this.#credentials.current(nowMs) === undefined ? 'UNAVAILABLE' : undefined;
-  }
-
-  #judge(request: ReceivedActivationRequest): Omit<JudgedRequest, 'remoteAddress'> | undefined {
-    const view = this.#policy.view;
-    if (view?.catalogue === undefined) return undefined;
-    const nowMs = this.#parts.clock.nowMs();
-    const host = { catalogue: view.catalogue, coverage: view.coverageAt(nowMs), nowMs };
-    return { request, judgement: judgeRequest(host, request), view };
-  }
-
-  #answer(items: readonly WaitingRequest[], counted: readonly CountedRequest[]): void {
-    this.#retryAdvice.succeeded();
-    const nowMs = this.#parts.clock.nowMs();
-    const credential = this.#credentials.current(nowMs);
-    if (credential === undefined) {
-      this.#refuse(items, "The gateway's credential has ended.");
-      return;
-    }
-    const results = items.map((item, index) => toResult(item, counted[index] ?? missingAnswer(), nowMs));
-    const signed = signResults(results, credential.key);
-    const touched = new Set<Connection>();
-    for (const [index, { connection, request, view }] of items.entries()) {
-      const { signedBody, proof } = signed[index] ?? missingAnswer();
-      // The last key may have expired while the request was counted: nothing proves an answer then.
-      const certificate = view.certificateFor(request.application, request.edition, nowMs);
-      if (certificate === undefined) {
-        this.#sendError(connection, 'HOST_NOT_ACTIVATED', { nonce: request.nonce }, true);
-        touched.add(connection);
-        continue;
-      }
-      const reply = encodeActivationReply({
-        signedBody,
-        proof,
-        ...(connection.sentCredential === credential.jwt ? {} : { gatewayCredential: credential.jwt }),
-        ...(connection.sentCertificate === certificate ? {} : { hostCertificate: certificate }),
-      });
-      connection.sentCredential = credential.jwt;
-      connection.sentCertificate = certificate;
-      connection.send(FrameType.activationReply, reply, true);
-      increment(this.statistics.results, results[index]?.code ?? missingAnswer());
-      touched.add(connection);
-    }
-    this.#finish(items, touched);
-  }
-
-  #refuse(items: readonly WaitingRequest[], reason: string): void {
-    const touched = new Set<Connection>();
-    this.#retryAdvice.failed();
-    // Whoever found what is wrong has told it once; a line for each batch would be a flood of them.
-    this.#parts.logger.debug({ requests: items.length, reason }, 'requests were answered UNAVAILABLE');
-    for (const { connection, request } of items) {
-      this.#sendError(connection, 'UNAVAILABLE', { message: reason, nonce: request.nonce }, true);
-      touched.add(connection);
-    }
-    this.#finish(items, touched);
-  }
-
-  #finish(items: readonly WaitingRequest[], touched: ReadonlySet<Connection>): void {
-    this.#inFlight -= items.length;
-    const nowMs = this.#parts.clock.monotonicMs();
-    for (const connection of touched) connection.flush(nowMs);
   }
 
   #handleProblem(connection: Connection, problem: FrameProblem): void {
@@ -305,26 +190,7 @@ export class ProtocolGateway {
       return; // No reply of ours could help a peer that speaks something else.
     }
     const code = problem.kind === 'unsupported-version' ? 'UNSUPPORTED_VERSION' : 'MALFORMED_REQUEST';
-    this.#sendError(connection, code, { message: describeProblem(problem) });
-  }
-
-  #sendError(
-    connection: Connection,
-    code: WireResultCodeName,
-    details: { message?: string; remedy?: string; nonce?: Uint8Array | undefined },
-    answers = false,
-  ): void {
-    increment(this.statistics.results, code);
-    const description = resultCodes[code as ResultCodeName];
-    const mayRetry = code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
-    const payload = encodeErrorReply({
-      code,
-      message: details.message ?? description.meaning,
-      remedy: details.remedy ?? description.remedy,
-      ...(details.nonce === undefined ? {} : { nonce: details.nonce }),
-      ...(mayRetry ? { retryAfterMs: this.#retryAdvice.nextMs() } : {}),
-    });
-    connection.send(FrameType.errorReply, payload, answers);
+    this.#errors.send(connection, code, { message: describeProblem(problem) });
   }
 }
 
@@ -337,8 +203,4 @@ function describeProblem(problem: Exclude<FrameProblem, { kind: 'foreign-protoco
     case 'payload-too-large':
       return `The frame announces ${problem.length} bytes, and ${problem.maximum} are allowed.`;
   }
-}
-
-function missingAnswer(): never {
-  throw new Error('a batch was answered with fewer results than it had requests');
 }

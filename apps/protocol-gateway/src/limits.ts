@@ -43,6 +43,10 @@ export interface GatewayLimits {
   readonly sharedInputBytes: number;
   /** From taking a request to counting's answer; then it is answered UNAVAILABLE: within a second, with the sweep. */
   readonly countingMs: number;
+  /** MAK requests of all connections that wait for the authority; more are answered RATE_LIMITED. */
+  readonly makInFlight: number;
+  /** From taking a MAK request to the authority's answer; then it is answered UNAVAILABLE. */
+  readonly authorityMs: number;
   /** Most requests of one batch, 1 to 256. */
   readonly batchRequests: number;
   /** Streams to counting, each with one batch under way at most. They are spread over the replicas. */
@@ -70,6 +74,8 @@ export const defaultLimits: GatewayLimits = {
   inputBytes: 8_192,
   sharedInputBytes: 16_777_216,
   countingMs: 900,
+  makInFlight: 256,
+  authorityMs: 8_000,
   batchRequests: 256,
   countingLanes: 4,
   drainQuietMs: 200,

@@ -1,4 +1,4 @@
-import type { WireResultCodeName } from '@muster/wire-codec';
+import type { MakReply, WireResultCodeName } from '@muster/wire-codec';
 
 /** Why a gateway closed a connection, did not take it, or answered a request RATE_LIMITED. */
 export type LimitName =
@@ -18,7 +18,10 @@ export type LimitName =
 export class GatewayStatistics {
   connectionsAccepted = 0;
   requests = 0;
+  makRequests = 0;
   readonly results = new Map<WireResultCodeName, number>();
+  /** Of MAK replies; errors stand among the results. */
+  readonly makResults = new Map<MakReply['code'], number>();
   readonly foreignProtocols = new Map<string, number>();
   readonly limits = new Map<LimitName, number>();
 }

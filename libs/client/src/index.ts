@@ -3,4 +3,5 @@ export {
   type ActivationConnectionOptions,
   type ActivationQuestion,
 } from './activation-connection.ts';
-export { AdvisedError } from './advised-error.ts';
+export { type Advice, AdvisedError } from './advised-error.ts';
+export { type ConfirmedInstallation, confirmMak, type MakGateway, type MakQuestion } from './confirm-mak.ts';

@@ -18,10 +18,9 @@ export type LocalErrorCode =
   | 'OUTPUT_UNWRITABLE'
   | 'TLS_INVALID'
   | 'NOT_AUTHORISED'
-  | 'KEY_REVOKED'
-  | 'KEY_EXPIRED'
   | 'KEY_UNKNOWN'
-  | 'VENDOR_MISSING';
+  | 'VENDOR_MISSING'
+  | 'AUDIT_BROKEN';
 
 /** Every local error code with its meaning, its one cause and its one remedy, in the form of `resultCodes`. */
 export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> = {
@@ -95,16 +94,6 @@ export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> 
     cause: 'The certificate that the caller showed is of a role that may not call the method.',
     remedy: 'Call with a certificate of a role that may.',
   },
-  KEY_REVOKED: {
-    meaning: 'The product key was revoked.',
-    cause: 'The vendor has ended the key: nothing is activated, renewed or confirmed by it any more.',
-    remedy: 'Ask the vendor why, and for another key.',
-  },
-  KEY_EXPIRED: {
-    meaning: 'The time in which the product key may be used is over.',
-    cause: 'The vendor issued the key until a date that has passed.',
-    remedy: 'Ask the vendor for a longer time or for another key.',
-  },
   KEY_UNKNOWN: {
     meaning: 'The authority has issued no key by this id.',
     cause: 'The id of a key is mistyped, or belongs to the authority of another vendor.',
@@ -114,6 +103,12 @@ export const localErrorCodes: Readonly<Record<LocalErrorCode, CodeDescription>> 
     meaning: 'The authority has no vendor yet.',
     cause: 'Its database is new, and nobody has made the vendor and its root key.',
     remedy: 'Create the vendor first; nothing can be signed without its root key.',
+  },
+  AUDIT_BROKEN: {
+    meaning: 'The audit trail is not what was written.',
+    cause: 'A record was changed, removed or put in, or the end of the trail is not the one that was kept.',
+    remedy:
+      'Keep the database as it is, export the trail, and compare it with the last export and the log of the authority.',
   },
   SITE_NOT_EMPTY: {
     meaning: 'The site that a whole site was to be imported into is not empty.',

@@ -18,6 +18,8 @@ export type ResultCodeName =
   | 'KEY_WRONG_HOST_PLATFORM'
   | 'KEY_HOST_LIMIT'
   | 'KEY_ACTIVATION_LIMIT'
+  | 'KEY_REVOKED'
+  | 'KEY_EXPIRED'
   | 'MAK_INVALID'
   | 'MAK_EXHAUSTED'
   | 'MAK_WRONG_GROUP'
@@ -122,6 +124,16 @@ export const resultCodes: Readonly<Record<ResultCodeName, CodeDescription>> = {
     cause: 'The number of activations that the vendor allows for the key on one host is used up.',
     remedy: 'Ask the vendor to allow further activations of the key on this host.',
     familiar: '0xC004C008',
+  },
+  KEY_REVOKED: {
+    meaning: 'The product key was revoked.',
+    cause: 'The vendor has ended the key: nothing is activated, renewed or confirmed by it any more.',
+    remedy: 'Ask the vendor why, and for another key.',
+  },
+  KEY_EXPIRED: {
+    meaning: 'The time in which the product key may be used is over.',
+    cause: 'The vendor issued the key until a date that has passed.',
+    remedy: 'Ask the vendor for a longer time or for another key.',
   },
   MAK_INVALID: {
     meaning: 'The multiple activation key is not valid.',

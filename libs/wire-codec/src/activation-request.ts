@@ -1,4 +1,3 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { ActivationRequest as Wire } from '@muster/contracts/activation';
 import {
   type ApplicationId,
@@ -23,7 +22,8 @@ import {
   parseTimeMs,
   parseUuidField,
 } from './fields.ts';
-import { maximumRequestPayloadBytes, nonceBytes } from './limits.ts';
+import { findNonce } from './find-nonce.ts';
+import { maximumClientVersionBytes, maximumRequestPayloadBytes, nonceBytes } from './limits.ts';
 import { type MessageProblem, parseMessage } from './message-problem.ts';
 import { requireUuid } from './uuid.ts';
 
@@ -31,7 +31,6 @@ import { requireUuid } from './uuid.ts';
 export const fingerprintBytes = 32;
 
 const maximumMachineNameBytes = 255;
-const maximumClientVersionBytes = 64;
 
 /** What a client asks, parsed (message `ActivationRequest` of activation.proto, DESIGN 5). */
 export interface ActivationRequest {
@@ -116,20 +115,4 @@ function parseFields(wire: Wire): ReceivedActivationRequest {
     clientTimeMs: parseTimeMs('client_time_unix_ms', wire.clientTimeUnixMs),
     clientVersion: parseText('client_version', wire.clientVersion, maximumClientVersionBytes),
   };
-}
-
-/** The nonce of a payload that is otherwise broken, so that the error can be matched to its request. */
-function findNonce(payload: Uint8Array): Uint8Array | undefined {
-  let nonce: Uint8Array | undefined;
-  try {
-    const reader = new BinaryReader(payload.subarray(0, maximumRequestPayloadBytes));
-    while (reader.pos < reader.len) {
-      const [field, wireType] = reader.tag();
-      if (field === 1 && wireType === 2) nonce = reader.bytes();
-      else reader.skip(wireType, field);
-    }
-  } catch {
-    // What was found before the damage counts.
-  }
-  return nonce?.length === nonceBytes ? nonce : undefined;
 }

@@ -1,8 +1,11 @@
 import { LicenceStatus, ResultCode, MachineClass as WireMachineClass } from '@muster/contracts/activation';
 import type { MachineClass } from '@muster/product-groups';
 
-/** A result code as it is shown everywhere (DESIGN 2.4). Only these travel on the wire. */
-export type WireResultCodeName = Exclude<keyof typeof ResultCode, 'UNSPECIFIED'>;
+/** Why a vendor's authority confirms no installation by a MAK (DESIGN 2.4). Only MAK replies carry these. */
+export type MakRefusalCode = 'MAK_INVALID' | 'MAK_EXHAUSTED' | 'MAK_WRONG_GROUP' | 'KEY_REVOKED' | 'KEY_EXPIRED';
+
+/** A result code as it is shown everywhere (DESIGN 2.4). Only these travel on the wire, and those of MAK replies. */
+export type WireResultCodeName = Exclude<keyof typeof ResultCode, 'UNSPECIFIED' | MakRefusalCode>;
 
 /** The state of a client's licence when it asks (DESIGN 5). */
 export type LicenceStatusName = 'unlicensed' | 'initial-grace' | 'licensed' | 'out-of-tolerance-grace' | 'notification';
@@ -21,13 +24,38 @@ const licenceStatuses: Readonly<Record<LicenceStatusName, LicenceStatus>> = {
   notification: LicenceStatus.NOTIFICATION,
 };
 
-const { UNSPECIFIED: _, ...resultCodes } = ResultCode;
+const {
+  UNSPECIFIED: _,
+  MAK_INVALID,
+  MAK_EXHAUSTED,
+  MAK_WRONG_GROUP,
+  KEY_REVOKED,
+  KEY_EXPIRED,
+  ...resultCodes
+} = ResultCode;
+const makRefusals = { MAK_INVALID, MAK_EXHAUSTED, MAK_WRONG_GROUP, KEY_REVOKED, KEY_EXPIRED };
 
+const makRefusalNames = namesByNumber<MakRefusalCode>(makRefusals);
 const resultCodeNames = namesByNumber<WireResultCodeName>(resultCodes);
 const machineClassNames = namesByNumber<MachineClass>(machineClasses);
 const licenceStatusNames = namesByNumber<LicenceStatusName>(licenceStatuses);
 
-/** The name of a result code's number; undefined for UNSPECIFIED and numbers of later versions. */
+/** Whether a code is one by which a MAK is refused. */
+export function isMakRefusalCode(code: string): code is MakRefusalCode {
+  return code in makRefusals;
+}
+
+/** The name of the number of a MAK's refusal; undefined for every other number. */
+export function makRefusalName(number: number): MakRefusalCode | undefined {
+  return makRefusalNames.get(number);
+}
+
+/** The number of a MAK's refusal on the wire. */
+export function makRefusalNumber(name: MakRefusalCode): ResultCode {
+  return ResultCode[name];
+}
+
+/** The name of a result code's number; undefined for UNSPECIFIED, MAK refusals and numbers of later versions. */
 export function resultCodeName(number: number): WireResultCodeName | undefined {
   return resultCodeNames.get(number);
 }

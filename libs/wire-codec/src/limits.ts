@@ -9,3 +9,6 @@ export const nonceBytes = 32;
 
 /** The most bytes that a ping carries and its pong repeats. */
 export const maximumPingBytes = 64;
+
+/** The most bytes of UTF-8 in the name and version of a client software. */
+export const maximumClientVersionBytes = 64;

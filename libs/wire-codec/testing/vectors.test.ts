@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { MusterError } from '@muster/product-groups';
 import {
+  installationId,
   keyId,
   publicKeyFromJwk,
   signingKeyFromSeed,
@@ -16,15 +17,20 @@ import {
   encodeActivationRequest,
   encodeErrorReply,
   encodeFrame,
+  encodeMakReply,
+  encodeMakRequest,
   FrameReader,
   FrameType,
   maximumReplyPayloadBytes,
   parseActivationReply,
   parseActivationRequest,
   parseErrorReply,
+  parseMakReply,
+  parseMakRequest,
   parsePing,
   parsePong,
   verifyActivationReply,
+  verifyConfirmationFor,
 } from '../src/index.ts';
 import { hex, unhex, withHex } from './hex.ts';
 import { makeVectors, vectorDirectory, vectorText } from './vectors.ts';
@@ -182,5 +188,72 @@ describe('replies', () => {
       if (result === undefined) await expect(verified).rejects.toThrow(messageOfStep[step ?? 0]);
       else expect(withHex(await verified)).toMatchObject(result);
     }
+  });
+});
+
+describe('MAK', () => {
+  const { vendorPublicKeys, installationIds, requests, replies } = stored('mak.json');
+
+  test.each(installationIds)('installation id of $application $edition', (vector) => {
+    const { fingerprint, application, edition } = vector;
+    expect(hex(installationId(unhex(fingerprint), application, edition))).toBe(vector.installationId);
+  });
+
+  test.each(requests.valid)('request: $name', ({ frame, fields }) => {
+    const parsed = parseMakRequest(payloadOf(frame));
+    if (!parsed.ok) expect.fail(parsed.problem.message);
+    expect(withHex(parsed.request)).toEqual(fields);
+    expect(hex(encodeFrame(FrameType.makRequest, encodeMakRequest(parsed.request)))).toBe(frame);
+  });
+
+  test.each(requests.broken)('broken request: $reason', ({ frame, field, nonce }) => {
+    const parsed = parseMakRequest(payloadOf(frame));
+    if (parsed.ok) expect.fail('it was taken');
+    expect(parsed.problem.field).toBe(field);
+    expect(parsed.nonce === undefined ? undefined : hex(parsed.nonce)).toBe(nonce);
+  });
+
+  const vendors = vendorKeys(...vendorPublicKeys.map(unhex));
+  const asked = {
+    application: String(replies.request.application),
+    edition: String(replies.request.edition),
+    installationId: unhex(String(replies.request.installationId)),
+  };
+  const confirmationOf = (frame: string) => {
+    const parsed = parseMakReply(payloadOf(frame));
+    if (!parsed.ok || parsed.reply.code !== 'GRANTED') expect.fail('it confirms nothing');
+    expect(hex(encodeFrame(FrameType.makReply, encodeMakReply(parsed.reply)))).toBe(frame);
+    expect(hex(parsed.reply.nonce)).toBe(replies.request.nonce);
+    return parsed.reply.confirmation;
+  };
+
+  test.each(replies.believed)('reply: $name', async ({ frame, claims }) => {
+    const confirmed = await verifyConfirmationFor(confirmationOf(frame), asked, vendors);
+    expect({
+      iss: confirmed.vendor,
+      sub: Buffer.from(confirmed.installationId).toString('base64url'),
+      iat: confirmed.confirmedAtMs / 1000,
+      application: confirmed.application,
+      group: confirmed.productGroup,
+      edition: confirmed.edition,
+    }).toEqual(claims);
+  });
+
+  test.each(replies.unproved)('unproved reply: $reason', async ({ frame }) => {
+    const verified = verifyConfirmationFor(confirmationOf(frame), asked, vendors);
+    await expect(verified).rejects.toMatchObject({ code: 'CONFIRMATION_INVALID' });
+  });
+
+  test.each(replies.refusals)('refusal $fields.code', ({ frame, fields }) => {
+    const parsed = parseMakReply(payloadOf(frame));
+    if (!parsed.ok) expect.fail(parsed.problem.message);
+    expect(withHex(parsed.reply)).toEqual(fields);
+    expect(hex(encodeFrame(FrameType.makReply, encodeMakReply(parsed.reply)))).toBe(frame);
+  });
+
+  test.each(replies.broken)('broken reply: $reason', ({ frame, field }) => {
+    const parsed = parseMakReply(payloadOf(frame));
+    if (parsed.ok) expect.fail('it was taken');
+    expect(parsed.problem.field).toBe(field);
   });
 });

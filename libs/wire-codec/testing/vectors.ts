@@ -2,6 +2,7 @@ import { batchVectors } from './vectors-of-batches.ts';
 import { documentVectors } from './vectors-of-documents.ts';
 import { errorVectors, frameVectors } from './vectors-of-frames.ts';
 import { keyVectors } from './vectors-of-keys.ts';
+import { makVectors } from './vectors-of-mak.ts';
 import { replyVectors } from './vectors-of-replies.ts';
 import { requestVectors } from './vectors-of-requests.ts';
 
@@ -18,6 +19,7 @@ export async function makeVectors() {
     'requests.json': requestVectors(),
     'batches.json': batchVectors(),
     'replies.json': await replyVectors(),
+    'mak.json': await makVectors(),
   };
 }
 

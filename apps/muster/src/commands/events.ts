@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
+import { parseTime } from './parse.ts';
 import { serviceOptions } from './service-options.ts';
 
 /** `muster events replay`. */
@@ -33,13 +34,4 @@ recognise the rest. Ctrl-C ends the display; the replay goes on.`,
       const { replayEvents } = await import('../events-replay.ts');
       await replayEvents(options);
     });
-}
-
-/** Milliseconds since 1970 of an ISO 8601 date (midnight UTC) or time. */
-function parseTime(text: string): number {
-  const time = Date.parse(text);
-  if (/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text) && !Number.isNaN(time)) {
-    return time;
-  }
-  throw new InvalidArgumentError('A time is YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SS with Z or an offset.');
 }

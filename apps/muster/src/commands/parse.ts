@@ -26,6 +26,15 @@ export function parseMonths(text: string): number {
   return text === '0' ? 0 : parseCount(1_200)(text);
 }
 
+/** Milliseconds since 1970 of an ISO 8601 date (midnight UTC) or time. */
+export function parseTime(text: string): number {
+  const time = Date.parse(text);
+  if (/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text) && !Number.isNaN(time)) {
+    return time;
+  }
+  throw new InvalidArgumentError('A time is YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SS with Z or an offset.');
+}
+
 /** Where a host listens. */
 export interface HostAndPort {
   readonly host: string;

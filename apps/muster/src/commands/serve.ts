@@ -61,6 +61,17 @@ export function addServeCommand(program: Command): void {
       ),
     )
     .addOption(
+      new Option('--authority <host:port>', "the vendor's authority, to activate and renew KMS keys online").env(
+        'MUSTER_POLICY_AUTHORITY',
+      ),
+    )
+    .addOption(
+      new Option('--authority-ca <file>', "authorities of its certificate, PEM (default: the system's)").env(
+        'MUSTER_POLICY_AUTHORITY_CA_FILE',
+      ),
+    )
+    .option('--authority-plain', 'ask it without TLS, on this machine only', false)
+    .addOption(
       new Option('--log-level <level>', 'what is logged on standard error').choices(logLevels).default('warn' as const),
     )
     .option('--json', 'print one JSON document when ready, instead of lines', false)

@@ -47,6 +47,17 @@ export class MusterUser {
     return running.finished;
   }
 
+  /** Starts a command that a test ends. It does not outlive the test file. */
+  start(parameters: readonly string[]): StartedCommand {
+    const { child, finished } = this.#spawn(parameters);
+    child.stdin?.end();
+    return {
+      finished,
+      hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+      kill: (signal) => child.kill(signal),
+    };
+  }
+
   /** Starts `muster serve --json` and waits until it is ready. It does not outlive the test file. */
   async serve(...parameters: string[]): Promise<ServeProcess> {
     const running = this.#spawn(['serve', '--json', '--activation-port', '0', ...parameters]);
@@ -80,6 +91,13 @@ export class MusterUser {
     });
     return { child, finished, output: () => stdout };
   }
+}
+
+/** A command that runs. */
+export interface StartedCommand {
+  readonly finished: Promise<Finished>;
+  hasEnded(): boolean;
+  kill(signal: NodeJS.Signals): void;
 }
 
 interface Running {

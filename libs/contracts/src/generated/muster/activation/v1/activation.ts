@@ -56,6 +56,12 @@ export const ResultCode = {
   MALFORMED_REQUEST: 7,
   RATE_LIMITED: 8,
   UNAVAILABLE: 9,
+  /** MAK_INVALID - From here on in a MakReply alone. */
+  MAK_INVALID: 10,
+  MAK_EXHAUSTED: 11,
+  MAK_WRONG_GROUP: 12,
+  KEY_REVOKED: 13,
+  KEY_EXPIRED: 14,
 } as const;
 
 export type ResultCode = typeof ResultCode[keyof typeof ResultCode];
@@ -71,6 +77,11 @@ export namespace ResultCode {
   export type MALFORMED_REQUEST = typeof ResultCode.MALFORMED_REQUEST;
   export type RATE_LIMITED = typeof ResultCode.RATE_LIMITED;
   export type UNAVAILABLE = typeof ResultCode.UNAVAILABLE;
+  export type MAK_INVALID = typeof ResultCode.MAK_INVALID;
+  export type MAK_EXHAUSTED = typeof ResultCode.MAK_EXHAUSTED;
+  export type MAK_WRONG_GROUP = typeof ResultCode.MAK_WRONG_GROUP;
+  export type KEY_REVOKED = typeof ResultCode.KEY_REVOKED;
+  export type KEY_EXPIRED = typeof ResultCode.KEY_EXPIRED;
 }
 
 /** Frame type 1. At most 4,096 bytes encoded. */
@@ -167,6 +178,38 @@ export interface ActivationResult {
   readonly activationId: Uint8Array;
   /** Grace after the validity has ended, before the client enters the notification state. */
   readonly graceMinutes: number;
+}
+
+/** Frame type 3. At most 4,096 bytes encoded. Only a gateway in front of a vendor's authority takes it. */
+export interface MakRequest {
+  /** Exactly 32 random bytes, fresh for each request. The reply repeats them. */
+  readonly nonce: Uint8Array;
+  /** A MAK: its 25 characters in capitals, without hyphens. A secret. */
+  readonly productKey: string;
+  /** Identifier of the application in the catalogue. */
+  readonly application: string;
+  /** Identifier of the edition in the catalogue. */
+  readonly edition: string;
+  /** SHA-256 over the hardware, the application and the edition, 32 bytes (docs/protocol.md). */
+  readonly installationId: Uint8Array;
+  /** Name and version of the client software, at most 64 bytes of printable UTF-8. */
+  readonly clientVersion: string;
+}
+
+/** Frame type 4. At most 8,192 bytes encoded. The confirmation proves itself; a refusal is unsigned, so only advice. */
+export interface MakReply {
+  /** The nonce of the request. */
+  readonly nonce: Uint8Array;
+  /** GRANTED with a confirmation; MAK_INVALID, MAK_EXHAUSTED, MAK_WRONG_GROUP, KEY_REVOKED or KEY_EXPIRED without. */
+  readonly code: ResultCode;
+  /** A JWT signed by the vendor, for this installation and for good. Absent when the MAK is refused. */
+  readonly confirmation:
+    | Jws
+    | undefined;
+  /** Why it is refused, one sentence. Empty when it is not. */
+  readonly message: string;
+  /** What to do about it, one sentence. Empty when it is not refused. */
+  readonly remedy: string;
 }
 
 /** Frame type 5. Unsigned, so only advice: a client treats it as a failed transport. */
@@ -955,6 +998,268 @@ export const ActivationResult: MessageFns<ActivationResult> = {
         }
       } else {
         yield* [ActivationResult.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseMakRequest(): MakRequest {
+  return {
+    nonce: new Uint8Array(0),
+    productKey: "",
+    application: "",
+    edition: "",
+    installationId: new Uint8Array(0),
+    clientVersion: "",
+  };
+}
+
+export const MakRequest: MessageFns<MakRequest> = {
+  encode(message: MakRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nonce.length !== 0) {
+      writer.uint32(10).bytes(message.nonce);
+    }
+    if (message.productKey !== "") {
+      writer.uint32(18).string(message.productKey);
+    }
+    if (message.application !== "") {
+      writer.uint32(26).string(message.application);
+    }
+    if (message.edition !== "") {
+      writer.uint32(34).string(message.edition);
+    }
+    if (message.installationId.length !== 0) {
+      writer.uint32(42).bytes(message.installationId);
+    }
+    if (message.clientVersion !== "") {
+      writer.uint32(50).string(message.clientVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MakRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMakRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nonce = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.productKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.application = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.edition = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.installationId = reader.bytes();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.clientVersion = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<MakRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<MakRequest | MakRequest[]> | Iterable<MakRequest | MakRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [MakRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [MakRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, MakRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<MakRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [MakRequest.decode(p)];
+        }
+      } else {
+        yield* [MakRequest.decode(pkt as any)];
+      }
+    }
+  },
+};
+
+function createBaseMakReply(): MakReply {
+  return { nonce: new Uint8Array(0), code: 0, confirmation: undefined, message: "", remedy: "" };
+}
+
+export const MakReply: MessageFns<MakReply> = {
+  encode(message: MakReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nonce.length !== 0) {
+      writer.uint32(10).bytes(message.nonce);
+    }
+    if (message.code !== 0) {
+      writer.uint32(16).int32(message.code);
+    }
+    if (message.confirmation !== undefined) {
+      Jws.encode(message.confirmation, writer.uint32(26).fork()).join();
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(42).string(message.remedy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MakReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMakReply() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nonce = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.code = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.confirmation = Jws.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<MakReply, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<MakReply | MakReply[]> | Iterable<MakReply | MakReply[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [MakReply.encode(p).finish()];
+        }
+      } else {
+        yield* [MakReply.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, MakReply>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<MakReply> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [MakReply.decode(p)];
+        }
+      } else {
+        yield* [MakReply.decode(pkt as any)];
       }
     }
   },
